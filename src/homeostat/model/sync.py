@@ -1,0 +1,163 @@
+"""Plans and syncs: what would be done, what was asked for, what has been done.
+
+A :class:`Plan` is a value: phases → waves → tasks, made by ``sync/plan.py`` from desired, live and policy, and it can be printed, compared
+and saved. An :class:`OperationState` is all that a sync remembers; it lives in the app's status, so that any process can go on with it.
+Times are RFC 3339 strings in UTC with seconds, as they stand in the status. How a task is carried out is ``sync/run.py``'s business.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+
+from homeostat.model.manifest import Origin
+from homeostat.model.objects import Key, Object
+
+
+class SyncStatus(StrEnum):
+    SYNCED = "Synced"
+    OUT_OF_SYNC = "OutOfSync"
+    UNKNOWN = "Unknown"
+
+
+class Phase(StrEnum):
+    """Phases of a sync, in the order in which they run. SyncFail runs only when something before it failed."""
+
+    PRE_SYNC = "PreSync"
+    SYNC = "Sync"
+    POST_SYNC = "PostSync"
+    SYNC_FAIL = "SyncFail"
+
+
+class OperationPhase(StrEnum):
+    RUNNING = "Running"
+    TERMINATING = "Terminating"
+    FAILED = "Failed"
+    ERROR = "Error"
+    SUCCEEDED = "Succeeded"
+
+    @property
+    def completed(self) -> bool:
+        return self not in {OperationPhase.RUNNING, OperationPhase.TERMINATING}
+
+
+class ResultCode(StrEnum):
+    SYNCED = "Synced"
+    SYNC_FAILED = "SyncFailed"
+    PRUNED = "Pruned"
+    PRUNE_SKIPPED = "PruneSkipped"
+
+
+class Action(StrEnum):
+    """What a task does to its object."""
+
+    CREATE_NAMESPACE = "create-namespace"
+    APPLY = "apply"
+    PRUNE = "prune"
+    SKIP_PRUNE = "skip-prune"
+
+
+class Task(msgspec.Struct, frozen=True):
+    """One thing to do to one object. ``desired`` is set for an apply, ``live`` where the object exists; ``reason`` says why it is skipped."""
+
+    action: Action
+    phase: Phase
+    wave: int
+    key: Key
+    version: str
+    desired: Object | None = None
+    live: Object | None = None
+    origin: Origin = Origin()
+    reason: str = ""
+
+
+class Wave(msgspec.Struct, frozen=True):
+    """Tasks that belong together: ``groups`` run one after the other, the tasks of a group side by side."""
+
+    phase: Phase
+    number: int
+    groups: tuple[tuple[Task, ...], ...]
+
+    @property
+    def tasks(self) -> tuple[Task, ...]:
+        return tuple(task for group in self.groups for task in group)
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """The waves of a sync in the order in which they run."""
+
+    waves: tuple[Wave, ...] = ()
+
+    @property
+    def tasks(self) -> tuple[Task, ...]:
+        return tuple(task for wave in self.waves for task in wave.tasks)
+
+
+class SyncSelection(msgspec.Struct, frozen=True):
+    """One of ``operation.sync.resources``: the objects of a partial sync. Empty ``namespace`` matches any, as in Argo CD."""
+
+    group: str = ""
+    kind: str = ""
+    name: str = ""
+    namespace: str = ""
+    exclude: bool = False
+
+
+class Operation(msgspec.Struct, frozen=True):
+    """What was asked for (Argo CD's ``operation``). ``raw`` is the object as it stands in the resource, so that no field is lost."""
+
+    revision: str = ""
+    prune: bool = False
+    dry_run: bool = False
+    resources: tuple[SyncSelection, ...] = ()
+    options: tuple[str, ...] = ()
+    source: dict[str, Any] | None = None
+    automated: bool = False
+    username: str = ""
+    heal_attempts: int = 0
+    retry_limit: int = 0
+    retry_duration: float = 5.0
+    retry_factor: float = 2.0
+    retry_max_duration: float = 180.0
+    raw: dict[str, Any] = msgspec.field(default_factory=dict)
+
+
+class TaskResult(msgspec.Struct, frozen=True):
+    """What became of one task; one of ``syncResult.resources``."""
+
+    key: Key
+    version: str
+    phase: Phase
+    status: ResultCode
+    message: str
+    hook_phase: OperationPhase = OperationPhase.RUNNING
+    hook_type: str = ""
+    images: tuple[str, ...] = ()
+
+
+class OperationState(msgspec.Struct, frozen=True):
+    """The sync that is running, or the last one that did."""
+
+    operation: Operation
+    phase: OperationPhase
+    message: str = ""
+    started_at: str = ""
+    finished_at: str = ""
+    retry_count: int = 0
+    revision: str = ""
+    source: dict[str, Any] | None = None
+    results: tuple[TaskResult, ...] = ()
+
+
+class History(msgspec.Struct, frozen=True):
+    """One successful full sync."""
+
+    id: int
+    revision: str
+    started_at: str
+    deployed_at: str
+    source: dict[str, Any] | None = None
+    automated: bool = False
+    username: str = ""
