@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from homeostat.model.objects import Key
 from homeostat.model.sync import History, Operation, OperationState
 
 
@@ -168,7 +169,8 @@ class App(msgspec.Struct, frozen=True):
 
     ``id`` is the name by which its objects are tracked (``name``, or ``namespace_name`` outside the control namespace). ``problems`` are what
     is wrong with the spec: an app with problems is neither rendered nor synced nor pruned; they become conditions. ``refresh`` is
-    ``""``, ``normal`` or ``hard``. ``finalizer`` is ``""`` (leave the objects), ``foreground`` or ``background``.
+    ``""``, ``normal`` or ``hard``. ``finalizer`` is ``""`` (leave the objects), ``foreground`` or ``background``. ``recorded`` are the
+    objects that the status names: what an earlier process managed, whose kinds must be watched before anything is pruned or deleted.
     """
 
     key: AppKey
@@ -188,3 +190,4 @@ class App(msgspec.Struct, frozen=True):
     state: OperationState | None = None
     history: tuple[History, ...] = ()
     synced_revision: str = ""
+    recorded: tuple[Key, ...] = ()
