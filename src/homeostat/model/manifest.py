@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import msgspec
 
-from homeostat.model.objects import Object
+from homeostat.model.objects import Key, Object
 
 
 class Origin(msgspec.Struct, frozen=True):
@@ -25,5 +25,13 @@ class Origin(msgspec.Struct, frozen=True):
 class Manifest(msgspec.Struct, frozen=True):
     """One object as it was rendered, before namespace and tracking are set."""
 
+    object: Object
+    origin: Origin = Origin()
+
+
+class Desired(msgspec.Struct, frozen=True):
+    """One object as an app wants it in the cluster: namespace defaulted by scope, tracking marks set. ``object`` is nobody's to change."""
+
+    key: Key
     object: Object
     origin: Origin = Origin()
