@@ -1,0 +1,4 @@
+{{- define "blog.labels" -}}
+app: {{ .Release.Name }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+{{- end }}
