@@ -1,0 +1,118 @@
+"""The queue of apps that are due: keys with a priority, each at most once, and keys that will be due later.
+
+What a human asked for comes first, then what changed, then start-up and periodic work (design point 1). A key that is added while a worker
+has it is handed out again once that worker is done, so no change is ever lost and no app is worked on twice at the same time. Adding and
+taking cost O(log n). What is done with a key does not belong here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import itertools
+from enum import IntEnum
+
+from homeostat.model.app import AppKey
+
+
+class Priority(IntEnum):
+    """Lower goes first."""
+
+    HUMAN = 0
+    CHANGED = 1
+    PERIODIC = 2
+
+
+class AppQueue:
+    """A priority queue of unique keys with delays. Belongs to one event loop; nothing here is thread-safe."""
+
+    def __init__(self) -> None:
+        self._heap: list[tuple[int, int, AppKey]] = []
+        self._waiting: dict[AppKey, Priority] = {}
+        self._running: set[AppKey] = set()
+        self._again: dict[AppKey, Priority] = {}
+        self._timers: dict[AppKey, tuple[float, asyncio.TimerHandle, Priority]] = {}
+        self._order = itertools.count()
+        self._wakers: list[asyncio.Future[None]] = []
+
+    def __len__(self) -> int:
+        """How many keys are due and not yet taken."""
+        return len(self._waiting)
+
+    @property
+    def idle(self) -> bool:
+        """Nothing is due and nobody is working; delayed keys do not count."""
+        return not self._waiting and not self._running
+
+    def add(self, key: AppKey, priority: Priority) -> None:
+        """The key is due now. A key that is due already only ever moves forward."""
+        if key in self._running:
+            self._again[key] = min(priority, self._again.get(key, priority))
+            return
+        known = self._waiting.get(key)
+        if known is not None and known <= priority:
+            return
+        self._waiting[key] = priority
+        heapq.heappush(self._heap, (priority, next(self._order), key))
+        self._wake()
+
+    def add_later(self, key: AppKey, seconds: float, priority: Priority = Priority.PERIODIC) -> None:
+        """The key is due in ``seconds`` from now, or sooner when that was said before."""
+        loop = asyncio.get_running_loop()
+        due = loop.time() + max(0.0, seconds)
+        known = self._timers.get(key)
+        if known is not None:
+            if known[0] <= due:
+                return
+            known[1].cancel()
+        self._timers[key] = (due, loop.call_at(due, self._expire, key), priority)
+
+    def _expire(self, key: AppKey) -> None:
+        _, _, priority = self._timers.pop(key)
+        self.add(key, priority)
+
+    def forget(self, key: AppKey) -> None:
+        """The app is gone: it is due no more."""
+        self._waiting.pop(key, None)
+        self._again.pop(key, None)
+        timer = self._timers.pop(key, None)
+        if timer is not None:
+            timer[1].cancel()
+
+    async def take(self) -> tuple[AppKey, Priority]:
+        """Waits for the next key. Whoever takes it says :meth:`done` in the end."""
+        while True:
+            while self._heap:
+                priority, _, key = heapq.heappop(self._heap)
+                if self._waiting.get(key) != priority:
+                    continue  # it was forgotten, or moved forward and taken by then
+                del self._waiting[key]
+                self._running.add(key)
+                return key, Priority(priority)
+            waker: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._wakers.append(waker)
+            try:
+                await waker
+            finally:
+                if waker in self._wakers:
+                    self._wakers.remove(waker)
+
+    def done(self, key: AppKey) -> None:
+        """The worker is done with the key; if it was added meanwhile it is due again."""
+        self._running.discard(key)
+        again = self._again.pop(key, None)
+        if again is not None:
+            self.add(key, again)
+
+    def close(self) -> None:
+        """Cancels every timer."""
+        for _, timer, _ in self._timers.values():
+            timer.cancel()
+        self._timers.clear()
+
+    def _wake(self) -> None:
+        while self._wakers:
+            waker = self._wakers.pop()
+            if not waker.done():
+                waker.set_result(None)
+                return
