@@ -4,8 +4,10 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"github.com/spf13/pflag"
 	"go.etcd.io/etcd/server/v3/etcdmain"
@@ -49,6 +51,17 @@ func runKwok() int {
 	return 0
 }
 
+// hangOnTo ends this process when the last writer of the named pipe at path is gone: a test run that is killed, with no chance to clean up,
+// leaves no component behind. Opened without blocking, because the writer may be gone already.
+func hangOnTo(path string) {
+	pipe, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err == nil {
+		_, err = io.Copy(io.Discard, pipe)
+	}
+	fmt.Fprintln(os.Stderr, "the process at the other end of", path, "is gone:", err)
+	os.Exit(1)
+}
+
 func main() {
 	name := filepath.Base(os.Args[0])
 	run, ok := components[name]
@@ -60,6 +73,9 @@ func main() {
 	if !ok {
 		fmt.Fprintln(os.Stderr, "usage: box etcd|kube-apiserver|kube-controller-manager|kube-scheduler|kwok|kubectl [FLAGS]")
 		os.Exit(2)
+	}
+	if path := os.Getenv("HOMEOSTAT_LIFELINE"); path != "" && name != "kubectl" {
+		go hangOnTo(path)
 	}
 	os.Exit(run())
 }
