@@ -68,7 +68,10 @@ class Tree(Protocol):
         ...
 
     def resolve(self, path: str) -> tuple[str, frozenset[str]]:
-        """The real path behind ``path``, and every link path that was followed on the way (each belongs in a trace)."""
+        """The real path behind ``path``, and every place that was passed on the way: links followed, folders, where a miss ended the way.
+
+        Each belongs in a trace; :func:`homeostat.model.trace.complete` puts them there.
+        """
         ...
 
     def changed_since(self, older: Tree) -> Trace:

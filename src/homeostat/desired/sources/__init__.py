@@ -1,0 +1,17 @@
+"""Where desired state lives: a repository address and a revision become a commit, and a commit becomes a :class:`~homeostat.model.tree.Tree`.
+
+The only package that talks to Git servers. The ``git`` program fetches (transports, credentials), ``pygit2`` reads objects (speed); nothing is
+ever checked out. What the files mean (Kustomize, Helm, plain YAML) belongs to ``desired/render``; how the Secrets with the credentials
+are found in a cluster belongs to ``argo``.
+
+    git.py          GitSources: resolve a revision, open its tree, poll
+    remote.py       one repository: shared fetches, back-off, what was missing
+    store.py        its bare repository on disk: references, objects, corruption
+    git_process.py  one run of the git program: environment, time limits, end
+    failures.py     what git said when it failed → one error class each
+    git_tree.py     the files of one commit, and what changed between two
+    revisions.py    which reference or commit a revision means (pure)
+    urls.py         which addresses are accepted, and when two are the same (pure)
+    credentials.py  from Argo CD's Secrets and ConfigMaps (pure)
+    secrets.py      puts credentials where git can read them, and takes them away
+"""
