@@ -159,6 +159,9 @@ class Policy(msgspec.Struct, frozen=True):
     retry: Retry | None = None
     options: tuple[str, ...] = ()
     history_limit: int = 10
+    namespace_labels: dict[str, str] | None = None
+    """Labels for the namespace that ``CreateNamespace=true`` creates (``managedNamespaceMetadata``); the annotations likewise."""
+    namespace_annotations: dict[str, str] | None = None
 
     def has(self, option: str) -> bool:
         return option in self.options
@@ -190,4 +193,8 @@ class App(msgspec.Struct, frozen=True):
     state: OperationState | None = None
     history: tuple[History, ...] = ()
     synced_revision: str = ""
+    spec: dict[str, Any] = msgspec.field(default_factory=dict)
+    """The spec in its resource's own words: what status and operations quote of it is taken from here."""
+    skip: bool = False
+    """Asked to be left alone (``argocd.argoproj.io/skip-reconcile``): neither looked at nor written to."""
     recorded: tuple[Key, ...] = ()

@@ -122,6 +122,9 @@ class Operation(msgspec.Struct, frozen=True):
     retry_factor: float = 2.0
     retry_max_duration: float = 180.0
     raw: dict[str, Any] = msgspec.field(default_factory=dict)
+    problem: str = ""
+    """Why it cannot be carried out at all (malformed, or not supported yet): such an operation ends at once with this message."""
+    force: bool = False
 
 
 class TaskResult(msgspec.Struct, frozen=True):

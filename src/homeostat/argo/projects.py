@@ -1,0 +1,72 @@
+"""Projects: what an ``AppProject`` restricts, and what that means for its apps as long as projects are not enforced.
+
+An app in a project that restricts anything is refused, never treated as unrestricted: whoever wrote the restriction counts on it. Only the
+shape of the ``default`` project that Argo CD ships (everything allowed) lets an app through. Pure; watching projects is ``control.py``'s business.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+from homeostat.argo.types.project import AppProjectSpec, ClusterResource, GroupKind
+from homeostat.model.objects import Object
+
+
+class Project(msgspec.Struct, frozen=True):
+    """``restrictions`` are the fields by which the project restricts its apps, in words; empty when it allows everything."""
+
+    name: str
+    restrictions: tuple[str, ...] = ()
+
+
+def read_project(obj: Object) -> Project:
+    """Never raises: what cannot be read counts as a restriction."""
+    name = str((obj.get("metadata") or {}).get("name") or "")
+    try:
+        spec = msgspec.convert(obj.get("spec") or {}, AppProjectSpec)
+    except msgspec.ValidationError as error:
+        return Project(name, (f"something that cannot be read ({error})",))
+    return Project(name, tuple(_restrictions(spec)))
+
+
+def problem_of(projects: Mapping[str, Project], name: str) -> str:
+    """Why an app of the project ``name`` may not be synced; empty when it may."""
+    project = projects.get(name)
+    if project is None:
+        return f"Application referencing project {name} which does not exist"
+    if not project.restrictions:
+        return ""
+    restricted = ", ".join(project.restrictions)
+    return f"project {name} restricts {restricted}: enforcing projects is not supported yet, so this app is not synced"
+
+
+def _restrictions(spec: AppProjectSpec) -> list[str]:
+    denied = any(repo.startswith("!") for repo in spec.source_repos)
+    found = {
+        "sourceRepos": denied or "*" not in spec.source_repos,
+        "destinations": not _all_destinations(spec),
+        "clusterResourceWhitelist": not _all_kinds(spec.cluster_resource_whitelist),
+        "clusterResourceBlacklist": bool(spec.cluster_resource_blacklist),
+        # No list at all allows every namespaced kind; an empty one allows none.
+        "namespaceResourceWhitelist": spec.namespace_resource_whitelist is not None and not _all_kinds(spec.namespace_resource_whitelist),
+        "namespaceResourceBlacklist": bool(spec.namespace_resource_blacklist),
+        "syncWindows": bool(spec.sync_windows),
+        "signatureKeys": bool(spec.signature_keys),
+        "sourceIntegrity": spec.source_integrity is not None,
+        "permitOnlyProjectScopedClusters": spec.permit_only_project_scoped_clusters,
+        "destinationServiceAccounts": bool(spec.destination_service_accounts),
+    }
+    return [field for field, restricts in found.items() if restricts]
+
+
+def _all_destinations(spec: AppProjectSpec) -> bool:
+    """Whether one destination allows every namespace of every cluster and none takes something away."""
+    if any(part.startswith("!") for to in spec.destinations for part in (to.server, to.name, to.namespace)):
+        return False
+    return any(to.namespace == "*" and (to.server == "*" or to.name == "*") for to in spec.destinations)
+
+
+def _all_kinds(kinds: tuple[ClusterResource | GroupKind, ...]) -> bool:
+    return any(kind.group == "*" and kind.kind == "*" and getattr(kind, "name", "") in {"", "*"} for kind in kinds)

@@ -1,0 +1,257 @@
+"""An ``Application`` as the API server holds it → an :class:`App` as the loop knows it.
+
+Pure and quick: it runs for every event of every Application. A malformed one never raises: what is wrong with it becomes ``App.problems``, each
+naming the field and what was expected, and an app with problems is neither rendered nor synced nor pruned. What Argo CD understands and
+Homeostat does not yet is a problem too, never passed over. The rules are those of reference 1.1 and 1.2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import msgspec
+
+from homeostat.argo import operations
+from homeostat.argo.projects import Project, problem_of
+from homeostat.argo.types.application import ApplicationSpec, SyncPolicy
+from homeostat.argo.types.base import Wire
+from homeostat.argo.types.shared import ApplicationDestination
+from homeostat.argo.types.source import ApplicationSource, DirectorySource, JsonnetSource, KustomizeSource
+from homeostat.model.app import (
+    App,
+    AppKey,
+    Destination,
+    DirectoryOptions,
+    HelmOptions,
+    Ignore,
+    JsonnetVar,
+    KustomizeOptions,
+    Policy,
+    Source,
+)
+from homeostat.model.objects import Key, Object
+from homeostat.model.settings import Settings
+
+KIND = "Application"
+IN_CLUSTER_SERVER = "https://kubernetes.default.svc"
+IN_CLUSTER_NAME = "in-cluster"
+REFRESH = "argocd.argoproj.io/refresh"
+SKIP_RECONCILE = "argocd.argoproj.io/skip-reconcile"
+FINALIZER = "resources-finalizer.argocd.argoproj.io"
+
+_FINALIZERS = {FINALIZER: "foreground", f"{FINALIZER}/foreground": "foreground", f"{FINALIZER}/background": "background"}
+
+
+class _Recorded(Wire, frozen=True):
+    kind: str
+    name: str
+    group: str = ""
+    namespace: str = ""
+    hook: bool = False
+
+
+class _Compared(Wire, frozen=True):
+    revision: str = ""
+
+
+def key_of_app(obj: Object) -> AppKey:
+    """The key of an Application."""
+    metadata = _mapping(obj.get("metadata"))
+    return AppKey(KIND, str(metadata.get("namespace") or ""), str(metadata.get("name") or ""))
+
+
+def read_app(obj: Object, settings: Settings, projects: Mapping[str, Project]) -> App:
+    """``obj`` as an app. ``projects`` are those of the control namespace, by name."""
+    metadata, status = _mapping(obj.get("metadata")), _mapping(obj.get("status"))
+    annotations = _mapping(metadata.get("annotations"))
+    key = key_of_app(obj)
+    raw_spec = _mapping(obj.get("spec"))
+    problems: list[str] = []
+    spec = _spec(obj.get("spec"), problems)
+    project = spec.project or "default"
+    unfit = problem_of(projects, project)
+    if unfit:
+        problems.append(unfit)
+    operation = obj.get("operation")
+    refresh = annotations.get(REFRESH)
+    return App(
+        key=key,
+        id=key.name if key.namespace == settings.namespace else f"{key.namespace}_{key.name}",
+        uid=str(metadata.get("uid") or ""),
+        resource_version=str(metadata.get("resourceVersion") or ""),
+        sources=_sources(spec, problems),
+        destination=_destination(spec.destination, problems),
+        project=project,
+        policy=_policy(spec, problems),
+        ignore=tuple(msgspec.convert(rule, Ignore, from_attributes=True) for rule in spec.ignore_differences),
+        problems=tuple(problems),
+        refresh="" if refresh is None else "hard" if refresh == "hard" else "normal",
+        deleting=bool(metadata.get("deletionTimestamp")),
+        finalizer=_finalizer(metadata.get("finalizers")),
+        requested=operations.read_operation(operation) if operation is not None else None,
+        state=operations.read_state(status.get("operationState")),
+        history=operations.read_history(status.get("history")),
+        synced_revision=(operations.lenient(status.get("sync"), _Compared) or _Compared()).revision,
+        spec=raw_spec,
+        skip=annotations.get(SKIP_RECONCILE) == "true",
+        recorded=tuple(_recorded(status.get("resources"))),
+    )
+
+
+_NOTHING = ApplicationSpec(destination=ApplicationDestination(server=IN_CLUSTER_SERVER))
+
+
+def _spec(raw: Any, problems: list[str]) -> ApplicationSpec:
+    try:
+        return msgspec.convert(raw, ApplicationSpec)
+    except msgspec.ValidationError as error:
+        problems.append(_in_spec(operations.explain(error)))
+        return _NOTHING
+
+
+def _in_spec(explained: str) -> str:
+    """``source.path: expected str`` → ``spec.source.path: expected str``; what is wrong with the whole spec stays a sentence."""
+    return f"spec.{explained}" if ": " in explained else f"spec: {explained}"
+
+
+def _sources(spec: ApplicationSpec, problems: list[str]) -> tuple[Source, ...]:
+    if spec is _NOTHING:
+        return ()
+    before = len(problems)
+    if spec.source_hydrator is not None:
+        problems.append("spec.sourceHydrator: the source hydrator is not supported yet")
+    elif spec.sources:
+        problems.append("spec.sources: several sources in one app are not supported yet; use spec.source")
+    elif spec.source is None:
+        problems.append("spec.source: expected a source with repoURL and path")
+    else:
+        problems.extend(_source_problems(spec.source))
+    if spec.source is None or len(problems) > before:
+        return ()
+    return (_source(spec.source),)
+
+
+def _source_problems(source: ApplicationSource) -> Iterator[str]:
+    if not source.repo_url:
+        yield "spec.source.repoURL: expected the URL of a Git repository"
+    if source.repo_url.startswith("oci://"):
+        yield "spec.source.repoURL: OCI sources are not supported yet"
+    elif source.chart:
+        yield "spec.source.chart: charts from a Helm repository are not supported yet; use a chart in a Git repository"
+    elif not source.path:
+        yield "spec.source.path: expected a directory of the repository ('.' for its root)"
+    elif source.path.startswith("/"):
+        yield f"spec.source.path: expected a path relative to the root of the repository, found {source.path!r}"
+    if source.plugin is not None:
+        yield "spec.source.plugin: config management plugins are not supported yet"
+    if source.tag_prefix:
+        yield "spec.source.tagPrefix: choosing tags by a prefix is not supported yet"
+    types = [name for name in ("helm", "kustomize", "directory", "plugin") if getattr(source, name) is not None]
+    if len(types) > 1:
+        yield f"spec.source: expected at most one of helm, kustomize, directory and plugin, found {' and '.join(types)}"
+    if source.kustomize is not None:
+        yield from _kustomize_problems(source.kustomize)
+
+
+def _kustomize_problems(kustomize: KustomizeSource) -> Iterator[str]:
+    for number, replica in enumerate(kustomize.replicas):
+        if isinstance(replica.count, str) and not replica.count.lstrip("+-").isdecimal():
+            yield f"spec.source.kustomize.replicas[{number}].count: expected a whole number, found {replica.count!r}"
+
+
+def _source(source: ApplicationSource) -> Source:
+    return Source(
+        repo_url=source.repo_url,
+        path=source.path,
+        target_revision=source.target_revision,
+        name=source.name,
+        helm=msgspec.convert(source.helm, HelmOptions, from_attributes=True) if source.helm else None,
+        kustomize=_kustomize(source.kustomize) if source.kustomize else None,
+        directory=_directory(source.directory) if source.directory else None,
+    )
+
+
+def _kustomize(kustomize: KustomizeSource) -> KustomizeOptions:
+    fields = {name: getattr(kustomize, name) for name in kustomize.__struct_fields__}
+    fields["replicas"] = [{"name": replica.name, "count": int(replica.count)} for replica in kustomize.replicas]
+    fields["patches"] = [
+        {
+            "path": patch.path,
+            "patch": patch.patch,
+            # Kustomize's own field names: the target goes into a kustomization as it is.
+            "target": None if patch.target is None else msgspec.to_builtins(patch.target),
+            "options": patch.options,
+        }
+        for patch in kustomize.patches
+    ]
+    return msgspec.convert(fields, KustomizeOptions)
+
+
+def _directory(directory: DirectorySource) -> DirectoryOptions:
+    jsonnet = directory.jsonnet or JsonnetSource()
+    return DirectoryOptions(
+        recurse=directory.recurse,
+        include=directory.include,
+        exclude=directory.exclude,
+        disable_extension_filter=directory.disable_extension_filter,
+        ext_vars=tuple(JsonnetVar(var.name, var.value, var.code) for var in jsonnet.ext_vars),
+        tlas=tuple(JsonnetVar(var.name, var.value, var.code) for var in jsonnet.tlas),
+        libs=jsonnet.libs,
+    )
+
+
+def _destination(to: ApplicationDestination, problems: list[str]) -> Destination:
+    if to.server and to.name:
+        problems.append(f"spec.destination: expected either server or name, found both ({to.server} and {to.name})")
+    elif not to.server and not to.name:
+        problems.append(f"spec.destination: expected a server ({IN_CLUSTER_SERVER} for this cluster) or the name of a cluster")
+    elif (to.server and to.server.rstrip("/") != IN_CLUSTER_SERVER) or (to.name and to.name != IN_CLUSTER_NAME):
+        problems.append(f"spec.destination: other clusters than {IN_CLUSTER_NAME} are not supported yet, found {to.server or to.name}")
+    return Destination(server=to.server, name=to.name, namespace=to.namespace)
+
+
+def _policy(spec: ApplicationSpec, problems: list[str]) -> Policy:
+    policy = spec.sync_policy or SyncPolicy()
+    limit = 10 if spec.revision_history_limit is None else spec.revision_history_limit
+    if limit < 0:
+        problems.append(f"spec.revisionHistoryLimit: expected 0 or more, found {limit}")
+    retry = None
+    if policy.retry is not None:
+        try:
+            retry = operations.read_retry(policy.retry)
+        except ValueError as error:
+            problems.append(f"spec.syncPolicy.retry.backoff.{error}")
+    automated = policy.automated
+    on = automated is not None and automated.enabled is not False
+    namespace = policy.managed_namespace_metadata
+    return Policy(
+        automated=on,
+        prune=automated is not None and on and automated.prune,
+        self_heal=automated is not None and on and automated.self_heal,
+        allow_empty=automated is not None and on and automated.allow_empty,
+        retry=retry,
+        options=policy.sync_options,
+        history_limit=max(limit, 0),
+        namespace_labels=namespace.labels if namespace else None,
+        namespace_annotations=namespace.annotations if namespace else None,
+    )
+
+
+def _finalizer(finalizers: Any) -> str:
+    if not isinstance(finalizers, list):
+        return ""
+    return next((_FINALIZERS[name] for name in finalizers if isinstance(name, str) and name in _FINALIZERS), "")
+
+
+def _recorded(resources: Any) -> Iterator[Key]:
+    if not isinstance(resources, list):
+        return
+    whole = operations.lenient(resources, tuple[_Recorded, ...])
+    for one in whole if whole is not None else (operations.lenient(resource, _Recorded) for resource in resources):
+        if one is not None and not one.hook:
+            yield Key(one.group, one.kind, one.namespace, one.name)
+
+
+def _mapping(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
