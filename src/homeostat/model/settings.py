@@ -1,7 +1,7 @@
-"""What an operator has set for the whole control plane: tracking, health overrides, ignored differences, credentials, certificates.
+"""What an operator has set for the whole control plane: tracking, health overrides, ignored differences, certificates.
 
-The fields are Argo CD's (``argocd-cm`` and its companions; ``reference`` 1.6, 1.7, 1.15). Reading them is ``argo/settings.py``'s business.
-Credentials are values here and never printed: their ``repr`` names the URL and nothing else.
+The fields are Argo CD's (``argocd-cm`` and its companions; reference 1.6, 1.7, 1.15). Reading them is ``argo/settings.py``'s business.
+Credentials of repositories are no settings: they stay in their Secrets until a fetch needs them.
 """
 
 from __future__ import annotations
@@ -29,36 +29,6 @@ class ResourceFilter(msgspec.Struct, frozen=True):
     clusters: tuple[str, ...] = ()
 
 
-class Repository(msgspec.Struct, frozen=True):
-    """One repository Secret, or a template for all URLs that begin with ``url`` (``prefix``)."""
-
-    url: str
-    prefix: bool = False
-    type: str = "git"
-    name: str = ""
-    project: str = ""
-    username: str = ""
-    password: str = ""
-    bearer_token: str = ""
-    ssh_private_key: str = ""
-    tls_client_cert: str = ""
-    tls_client_key: str = ""
-    insecure: bool = False
-    force_http_basic_auth: bool = False
-    enable_lfs: bool = False
-    enable_oci: bool = False
-    depth: int = 0
-    proxy: str = ""
-    no_proxy: str = ""
-    unsupported: tuple[str, ...] = ()
-    """Keys that were set and mean a way to sign in that is not supported yet."""
-
-    def __repr__(self) -> str:
-        return f"Repository(url={self.url!r}, prefix={self.prefix})"
-
-    __str__ = __repr__
-
-
 class Settings(msgspec.Struct, frozen=True):
     """Everything above in one value. ``warnings`` are settings that could not be read: their defaults are in force.
 
@@ -82,7 +52,6 @@ class Settings(msgspec.Struct, frozen=True):
     helm_enabled: bool = True
     jsonnet_enabled: bool = True
     helm_value_file_schemes: tuple[str, ...] = ("https", "http")
-    repositories: tuple[Repository, ...] = ()
     tls_certs: dict[str, str] = msgspec.field(default_factory=dict)
     known_hosts: str = ""
     warnings: tuple[str, ...] = ()
