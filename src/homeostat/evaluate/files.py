@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from homeostat.model.trace import complete
 from homeostat.model.tree import EntryKind, Trace, Tree, TreeError
 
 MAX_ENTRIES = 64
@@ -54,8 +55,6 @@ class Files:
     def __init__(self, tree: Tree) -> None:
         self._tree = tree
         self._kinds: dict[str, EntryKind] = {}
-        self._plain: set[str] = {""}
-        self._linked = False
         self._seen: set[str] = set()
         self.asks = 0
 
@@ -82,28 +81,12 @@ class Files:
         return out.wire()
 
     def trace(self, reported: Iterable[str]) -> Trace:
-        """The trace for the keys that the evaluator has reported: with the links on the way, and what they led to."""
-        keys = frozenset(reported)
-        return keys | self._behind(keys) if self._linked else keys
+        """The complete trace for the keys that the evaluator has reported."""
+        return complete(self._tree, reported)
 
     def seen(self) -> Trace:
         """The trace of an evaluator that did not come to report one: everything it was told."""
         return self.trace(self._seen)
-
-    def _behind(self, keys: Trace) -> set[str]:
-        found: set[str] = set()
-        for key in keys:
-            path = key.rstrip("/")
-            try:
-                real, links = self._tree.resolve(path)
-            except TreeError as error:
-                found |= error.links
-                found.update(_ancestors(path))
-                continue
-            if links:
-                found |= links
-                found.add(real + key[len(path) :] or "/")
-        return found
 
     def _tell_trace(self, out: _Told, trace: Trace) -> None:
         left = MAX_TRACED
@@ -148,19 +131,12 @@ class Files:
     def _tell_stat(self, out: _Told, path: str) -> EntryKind | None:
         self._seen.add(path)
         try:
-            real, links = self._tree.resolve(path)
             kind = self._tree.stat(path)
+            real = path if kind is None else self._tree.resolve(path)[0]
         except TreeError as error:
-            self._linked = True
             out.stat[path] = {"error": str(error)}
             return None
-        if not links:
-            out.stat[path] = kind
-            if kind is EntryKind.DIRECTORY:
-                self._plain.add(path)
-            return kind
-        self._linked = True
-        out.stat[path] = {"kind": kind, "real": real} if kind else None
+        out.stat[path] = kind if real == path else {"kind": kind, "real": real}
         return kind
 
     def _tell_list(self, out: _Told, path: str) -> list[tuple[str, EntryKind]]:
@@ -172,32 +148,25 @@ class Files:
         try:
             entries = self._tree.list(path)
         except TreeError as error:
-            self._refuse(out, path, error)
+            out.stat[path] = {"error": str(error)}
             return []
         if entries is None:
             out.list[path] = None
             return []
-        plain = path in self._plain
         prefix = f"{path}/" if path else ""
         for entry in entries:
-            child = prefix + entry.name
-            self._kinds[child] = entry.kind
-            self._seen.add(child)
-            if plain and entry.kind is EntryKind.DIRECTORY:
-                self._plain.add(child)
+            self._kinds[prefix + entry.name] = entry.kind
+            self._seen.add(prefix + entry.name)
         names = [(entry.name, entry.kind) for entry in entries]
         out.list[path] = names
         return names
 
     def _tell_read(self, out: _Told, path: str) -> int:
         self._seen.add(path)
-        parent, _, _ = path.rpartition("/")
         try:
-            if not (parent in self._plain and self._kinds.get(path) is EntryKind.FILE):
-                self._linked = self._linked or bool(self._tree.resolve(path)[1])
             data = self._tree.read(path)
         except TreeError as error:
-            self._refuse(out, path, error)
+            out.stat[path] = {"error": str(error)}
             return 0
         if data is None:
             out.read[path] = None
@@ -207,10 +176,6 @@ class Files:
         except UnicodeDecodeError:
             out.read64[path] = base64.b64encode(data).decode()
         return len(data)
-
-    def _refuse(self, out: _Told, path: str, error: TreeError) -> None:
-        self._linked = True
-        out.stat[path] = {"error": str(error)}
 
 
 class _Told:
@@ -225,12 +190,3 @@ class _Told:
     def wire(self) -> dict[str, Any]:
         told = {"stat": self.stat, "list": self.list, "read": self.read, "read64": self.read64}
         return {part: paths for part, paths in told.items() if paths}
-
-
-def _ancestors(path: str) -> Iterable[str]:
-    """``a/b/c`` → ``a``, ``a/b``, ``a/b/c``."""
-    at = path.find("/")
-    while at >= 0:
-        yield path[:at]
-        at = path.find("/", at + 1)
-    yield path

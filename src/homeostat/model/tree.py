@@ -35,12 +35,12 @@ class Entry(msgspec.Struct, frozen=True):
 class TreeError(HomeostatError):
     """A path that a tree refuses: it leaves the repository, links in circles, or is not what was asked for.
 
-    ``links`` are the link paths that were followed up to the refusal: while they stay as they are, so does the answer.
+    ``passed`` are the places on the way up to the refusal: while they stay as they are, so does the answer.
     """
 
-    def __init__(self, message: str, *, hint: str = "", links: frozenset[str] = frozenset()) -> None:
+    def __init__(self, message: str, *, hint: str = "", passed: frozenset[str] = frozenset()) -> None:
         super().__init__(message, hint=hint)
-        self.links = links
+        self.passed = passed
 
 
 class Tree(Protocol):

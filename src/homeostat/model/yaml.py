@@ -38,7 +38,7 @@ class _Loader(pyyaml.CSafeLoader):
     """PyYAML's C loader with the scalars of go-yaml v2, and no types but those of JSON."""
 
     yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012 - PyYAML's own attribute
-    yaml_constructors: ClassVar[dict[str, Any]] = {}
+    yaml_constructors: ClassVar[dict[str | None, Any]] = {}
 
 
 class _Dumper(pyyaml.CSafeDumper):
@@ -204,6 +204,6 @@ _CONSTRUCTORS: dict[str, Any] = {
     "seq": pyyaml.CSafeLoader.construct_yaml_seq,
 }
 for _tag, _construct in _CONSTRUCTORS.items():
-    _Loader.add_constructor(f"tag:yaml.org,2002:{_tag}", _construct)
-_Loader.add_constructor(None, pyyaml.CSafeLoader.construct_undefined)
+    _Loader.yaml_constructors[f"tag:yaml.org,2002:{_tag}"] = _construct
+_Loader.yaml_constructors[None] = pyyaml.CSafeLoader.construct_undefined
 _Dumper.add_representer(str, _text)
