@@ -112,6 +112,13 @@ class Store:
                 found[full] = str(reference.target)
         return found
 
+    def has(self, object_id: str) -> bool:
+        """Whether the object of this full id is here."""
+        try:
+            return object_id in self._open()
+        except (pygit2.GitError, ValueError):
+            return False
+
     def commit_of(self, object_id: str) -> str | None:
         """The commit behind the full id of a commit or an annotated tag; ``None`` when it is not here or is something else."""
         try:

@@ -1,0 +1,269 @@
+"""Git repositories as sources: a revision becomes a commit, a commit becomes the files of a tree.
+
+Start here. :class:`GitSources` is made once per process and used by every app; what it does for one repository is in ``remote.py``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import msgspec
+
+from homeostat.desired.sources import revisions, secrets, urls
+from homeostat.desired.sources.credentials import Credentials
+from homeostat.desired.sources.errors import (
+    CacheError,
+    CommitMissingError,
+    EmptyRepositoryError,
+    RefusedError,
+    RevisionDeletedError,
+    RevisionMissingError,
+)
+from homeostat.desired.sources.git_tree import GitTree
+from homeostat.desired.sources.remote import Gates, Limits, Remote, Shelf
+from homeostat.desired.sources.revisions import Form, Wanted
+from homeostat.desired.sources.store import Commit, Store
+
+Highest = Callable[[str, Sequence[str]], Awaitable[str | None]]
+"""Answers the highest of some versions that satisfies a constraint (``SemverRequest`` through the evaluator's pool), or ``None``."""
+
+
+class Repo:
+    """A repository and how to sign in to it. Equal when the normalised address and the credentials are.
+
+    Raises :class:`RefusedError` for an address that is never handed to git.
+    """
+
+    __slots__ = ("_hash", "address", "credentials")
+
+    def __init__(self, url: str, credentials: Credentials | None = None) -> None:
+        self.address = urls.parse(url)
+        self.credentials = credentials
+        self._hash = hash((self.address.key, self.address.username, self.address.password, credentials))
+
+    @property
+    def url(self) -> str:
+        """The address without credentials; fit for messages."""
+        return self.address.url
+
+    @property
+    def key(self) -> str:
+        """The normalised address: what a webhook's address is compared with (:func:`homeostat.desired.sources.urls.normalise`)."""
+        return self.address.key
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Repo):
+            return NotImplemented
+        mine, theirs = self.address, other.address
+        return (mine.key, mine.username, mine.password, self.credentials) == (
+            theirs.key, theirs.username, theirs.password, other.credentials,
+        )  # fmt: skip
+
+    def __repr__(self) -> str:
+        return f"Repo({self.url!r})"
+
+
+class Resolved(msgspec.Struct, frozen=True):
+    """What a revision is now. ``commit`` is a full id; ``reference`` is what led to it (``HEAD``, ``refs/tags/v1.2.0``), empty for a commit."""
+
+    commit: str
+    reference: str = ""
+
+
+class GitSources:
+    """Every Git repository of the process. An async context manager; leaving it ends all fetches.
+
+    ``root`` is the folder of the caches; a later process goes on with it. ``highest`` chooses among versions; without it a range is
+    an error. ``file_roots`` are the folders whose repositories ``file:`` addresses may name: none unless given, since anyone who may write an
+    app could otherwise read every repository on this machine, the caches included.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        *,
+        highest: Highest | None = None,
+        file_roots: Sequence[Path] = (),
+        limits: Limits | None = None,
+        gates: Gates | None = None,
+    ) -> None:
+        self._root = root
+        self._highest = highest
+        self._file_roots = tuple(root.resolve() for root in file_roots)
+        self._limits = limits or Limits()
+        self._gates = gates or Gates()
+        self._shelves: dict[str, Shelf] = {}
+        self._remotes: dict[Repo, Remote] = {}
+
+    async def __aenter__(self) -> Self:
+        await asyncio.to_thread(secrets.sweep, self._private)
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        for remote in self._remotes.values():
+            await remote.aclose()
+
+    async def resolve(self, repo: Repo, revision: str, *, fresh: bool = False) -> Resolved:
+        """The commit that ``revision`` means: a branch, a tag, a full or short commit id, a range of versions, ``HEAD`` or nothing.
+
+        Without ``fresh`` nothing is asked of the server once the repository was fetched by this process and the revision is known. With
+        it, the answer comes from a fetch that begins after the call, shared by all who ask at that time; a full commit id that is here
+        needs none. Raises a :class:`homeostat.desired.sources.errors.SourceError`.
+        """
+        wanted = revisions.read(revision)
+        remote = self._remote(repo)
+        fetched = False
+        new = bool(wanted.other) and remote.want(wanted.other)
+        pinned = wanted.form is Form.COMMIT and remote.ready and remote.store.commit_of(wanted.text) is not None
+        if not remote.ready or ((fresh or new) and not pinned):
+            await remote.fetch(fresh=fresh or new)
+            fetched = True
+        found = await self._find(remote, wanted)
+        if found is None and not fetched and not remote.recent:
+            await remote.fetch(fresh=False)
+            found = await self._find(remote, wanted)
+        if found is None and wanted.form is Form.COMMIT:
+            await remote.fetch_commit(wanted.text)
+            found = await self._find(remote, wanted)
+        if found is None:
+            raise _missing(remote, wanted)
+        return found
+
+    async def tree(self, repo: Repo, commit: str) -> GitTree:
+        """The files of ``commit``, a full id as :meth:`resolve` gave it. The same object for all who ask for the same commit.
+
+        Asks the server only when this process has not fetched the repository yet, or the commit is not here.
+        """
+        remote = self._remote(repo)
+        tree = remote.tree(commit) if remote.ready else None
+        if tree is None:
+            resolved = await self.resolve(repo, commit)
+            tree = remote.tree(resolved.commit)
+        if tree is None:
+            raise CommitMissingError(f"The Git repository {repo.url} has no commit {commit}")
+        return tree
+
+    async def poll(self, repo: Repo) -> bool:
+        """Fetch, and say whether any reference moved, appeared or vanished since the last fetch of this process."""
+        return await self._remote(repo).fetch(fresh=True)
+
+    async def metadata(self, repo: Repo, commit: str) -> Commit:
+        """Author, date, message and tags of ``commit``."""
+        await self.tree(repo, commit)
+        remote = self._remote(repo)
+        found = await asyncio.to_thread(remote.store.commit, commit)
+        if found is None:
+            raise CommitMissingError(f"The Git repository {repo.url} has no commit {commit}")
+        references = (remote.references or {}).items()
+        tags = [name.removeprefix("refs/tags/") for name, target in references if name.startswith("refs/tags/")
+                and (target == commit or remote.store.commit_of(target) == commit)]  # fmt: skip
+        return msgspec.structs.replace(found, tags=tuple(sorted(tags)))
+
+    @property
+    def _private(self) -> Path:
+        return self._root / "private"
+
+    def _remote(self, repo: Repo) -> Remote:
+        remote = self._remotes.get(repo)
+        if remote is None:
+            self._check_folder(repo)
+            shelf = self._shelves.get(repo.key)
+            if shelf is None:
+                name = hashlib.sha256(repo.key.encode()).hexdigest()
+                shelf = self._shelves[repo.key] = Shelf(Store(self._root / "git" / name))
+            address = repo.address
+            if repo.credentials is not None and repo.credentials.username and address.password:
+                address = address._replace(username="", password="")
+            remote = self._remotes[repo] = Remote(address, repo.credentials, shelf, self._gates, self._private, self._limits)
+        return remote
+
+    def _check_folder(self, repo: Repo) -> None:
+        if repo.address.scheme != "file":
+            return
+        folder = Path(repo.address.path).resolve()
+        if folder.is_relative_to(self._root.resolve()) or not any(folder.is_relative_to(root) for root in self._file_roots):
+            raise RefusedError(
+                f"The Git repository {repo.url} is a folder of this machine, and folders are not allowed as sources",
+                hint="serve it over https or ssh, or allow its parent folder when Homeostat is started",
+            )
+
+    async def _find(self, remote: Remote, wanted: Wanted) -> Resolved | None:
+        """What ``wanted`` is by the last fetch. ``None`` when that fetch did not see it."""
+        references = remote.references
+        if references is None:
+            return None
+        known = remote.memory.get(wanted.text)
+        if known is not None:
+            return Resolved(*known)
+        if wanted.form is Form.COMMIT:
+            commit = remote.store.commit_of(wanted.text)
+            return None if commit is None else Resolved(commit)
+        if not references:
+            raise EmptyRepositoryError(f"The Git repository {remote.address.url} is empty", hint="push a first commit")
+        name: str | None = None
+        if wanted.form is Form.RANGE:
+            name = await self._choose(wanted.text, references)
+        full = f"refs/tags/{name}" if name is not None else revisions.find(wanted.text, references)
+        if full is not None:
+            commit = remote.store.commit_of(references[full])
+            if commit is None:
+                raise self._no_commit(remote, wanted, full)
+            found = (commit, full)
+            # A fetch may have finished while the range was being evaluated; then this answer is of yesterday and is not kept.
+            if remote.references is references:
+                remote.memory[wanted.text] = found
+            return Resolved(*found)
+        return self._abbreviated(remote, wanted)
+
+    async def _choose(self, constraint: str, references: Mapping[str, str]) -> str | None:
+        if self._highest is None:
+            raise RefusedError(f"The revision {constraint!r} is a range of versions, and nothing here can compare versions")
+        candidates = revisions.versions(references)
+        chosen = await self._highest(constraint, candidates) if candidates else None
+        return chosen if chosen in candidates else None
+
+    def _abbreviated(self, remote: Remote, wanted: Wanted) -> Resolved | None:
+        if not wanted.abbreviation:
+            return None
+        try:
+            commit = remote.store.commit_by_prefix(wanted.abbreviation)
+        except ValueError as error:
+            message = f"The revision {wanted.text} is the beginning of several objects of the Git repository {remote.address.url}"
+            raise RevisionMissingError(message, hint="write more of the commit id") from error
+        return None if commit is None else Resolved(commit)
+
+    def _no_commit(self, remote: Remote, wanted: Wanted, full: str) -> CacheError | RevisionMissingError:
+        if remote.store.has((remote.references or {}).get(full, "")):
+            return RevisionMissingError(f"The revision {wanted.text} of the Git repository {remote.address.url} is not a commit ({full})")
+        remote.store.damaged = True
+        return CacheError(
+            f"The cached copy of {remote.address.url} lacks what {full} points to", hint="it is cloned again at the next refresh"
+        )
+
+
+def _missing(remote: Remote, wanted: Wanted) -> RevisionMissingError:
+    url, text = remote.address.url, wanted.text
+    if wanted.form is Form.RANGE:
+        return RevisionMissingError(
+            f"The Git repository {url} has no tag in the range {text!r}", hint="tags must be versions, such as v1.2.3"
+        )
+    if text == "HEAD":
+        return RevisionMissingError(f"The Git repository {url} has no default branch", hint="name a branch in `targetRevision`")
+    deleted = revisions.find(text, remote.gone)
+    if deleted is not None:
+        kind = "tag" if deleted.startswith("refs/tags/") else "branch"
+        return RevisionDeletedError(
+            f"The {kind} {text!r} of the Git repository {url} was deleted; it was at {remote.gone[deleted]}",
+            hint="set `targetRevision` to a branch or tag that exists",
+        )
+    return RevisionMissingError(
+        f"The Git repository {url} has no branch, tag or commit {text!r}", hint="check `targetRevision`, and whether it was pushed"
+    )
