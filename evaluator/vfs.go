@@ -304,8 +304,8 @@ func subdirectories(dir string, entries []entry) []string {
 	return found
 }
 
-// Glob answers what matches a pattern of path.Match whose parts are matched one by one, in the order of filepath.Glob. Only the directories
-// that it must look into are listed.
+// Glob answers what matches a pattern of path.Match whose parts are matched one by one, in the order of filepath.Glob. A part "**" stands for
+// any number of directories. Only the directories that it must look into are listed.
 func (v *vfs) Glob(pattern string) ([]string, error) {
 	pattern, err := clean(pattern)
 	if err != nil {
@@ -326,10 +326,14 @@ func (v *vfs) Glob(pattern string) ([]string, error) {
 		}
 		found = next
 	}
-	return found, nil
+	slices.Sort(found)
+	return slices.Compact(found), nil
 }
 
 func (v *vfs) globIn(dir, part string) ([]string, error) {
+	if part == "**" {
+		return v.directories(dir)
+	}
 	if !strings.ContainsAny(part, `*?[\`) {
 		p := join(dir, part)
 		i, err := v.Stat(p)
@@ -350,6 +354,26 @@ func (v *vfs) globIn(dir, part string) ([]string, error) {
 		if ok, _ := path.Match(part, e.name); ok {
 			found = append(found, join(dir, e.name))
 		}
+	}
+	return found, nil
+}
+
+// directories answers dir and every directory below it, links not followed.
+func (v *vfs) directories(dir string) ([]string, error) {
+	entries, ok, err := v.List(dir)
+	if err != nil || !ok {
+		return nil, err
+	}
+	if err := v.listBelow(dir, entries); err != nil {
+		return nil, err
+	}
+	found := []string{dir}
+	for _, sub := range subdirectories(dir, entries) {
+		below, err := v.directories(sub)
+		if err != nil {
+			return nil, err
+		}
+		found = append(found, below...)
 	}
 	return found, nil
 }
