@@ -74,7 +74,7 @@ class Files:
         for path in ask.get("list") or ():
             self._tell_list(out, path)
         for path in ask.get("read") or ():
-            self._tell_read(out, path)
+            self._tell_read(out, path, asked=True)
         for path in ask.get("stat") or ():
             if self._tell_stat(out, path) is EntryKind.DIRECTORY and path:
                 self._tell_folder(out, path, deep=False)
@@ -161,12 +161,13 @@ class Files:
         out.list[path] = names
         return names
 
-    def _tell_read(self, out: _Told, path: str) -> int:
+    def _tell_read(self, out: _Told, path: str, *, asked: bool = False) -> int:
         self._seen.add(path)
         try:
             data = self._tree.read(path)
         except TreeError as error:
-            out.stat[path] = {"error": str(error)}
+            if asked:  # else it may never be read, and that it is there is no fault
+                out.stat[path] = {"error": str(error)}
             return 0
         if data is None:
             out.read[path] = None
