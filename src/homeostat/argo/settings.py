@@ -8,7 +8,7 @@ stops nothing. Keys that only other parts of Argo CD read (sign-in, the page, no
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import msgspec
 import yaml
