@@ -60,6 +60,8 @@ class PlanInput(msgspec.Struct, frozen=True):
 def plan(given: PlanInput) -> Plan:
     """The waves of a sync in the order in which they run; none when there is nothing to do.
 
+    Keep the plan of an attempt while you can. Made anew in the middle of it (after a restart), applies stand in the same waves and prunes in the
+    same order, but a prune that is left may stand in another wave: the waves of prunes are mirrored among those that there are (as in Argo CD).
     Raises :class:`homeostat.sync.errors.HooksNotSupportedError` and :class:`homeostat.sync.errors.WaveError`.
     """
     tasks = _applies(given)

@@ -1,30 +1,58 @@
 """The runner: carries the tasks of a wave out against a cluster. The only module of a sync with effects.
 
-SIGNATURES FIRST: the implementation is being written.
+Every task may be carried out twice: an apply of what is there changes nothing, a delete names the uid that it means. So a runner that was killed
+leaves nothing to clean up. Which wave comes next, and whether a failure is tried again, is told by ``step.py`` and ``retry.py``.
 """
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from collections.abc import Sequence
+from typing import Protocol
 
 import msgspec
 
-from homeostat.live.cluster import Cluster
-from homeostat.model.objects import Object
-from homeostat.model.sync import Task, TaskResult, Wave
-from homeostat.sync.events import Listener, nobody
+from homeostat.compare.takeover import takeover
+from homeostat.live.client import MANAGER, Client
+from homeostat.live.discovery import Discovery
+from homeostat.live.errors import AlreadyExistsError, ApiError, ConflictError, InvalidObjectError, NotFoundError
+from homeostat.model.objects import GroupKind, Object
+from homeostat.model.resources import Resource
+from homeostat.model.sync import Action, OperationPhase, Plan, ResultCode, Task, TaskResult, Wave
+from homeostat.sync import established, messages
+from homeostat.sync import options as opt
+from homeostat.sync.events import Listener, TaskFinished, TaskStarted, WaveStarted, nobody
+from homeostat.sync.images import images_of
+from homeostat.sync.order import CRD, defined_by
+
+_TAKEOVER_ATTEMPTS = 4
+
+
+class Target(Protocol):
+    """What a runner needs of :class:`homeostat.live.cluster.Cluster`."""
+
+    client: Client
+    discovery: Discovery
+
+    def note(self, answer: Object) -> None:
+        """The index takes notice of an apply's answer without waiting for the watch."""
+        ...
 
 
 class RunOptions(msgspec.Struct, frozen=True):
-    """How tasks are carried out; see ``run_options``. ``propagation`` is for prunes; ``take_over``: fields of predecessors become ours first."""
+    """How tasks are carried out; made by :func:`run_options`.
 
-    propagation: str = "Foreground"
+    ``take_over``: fields that a predecessor owned become ours before an apply. ``kinds`` and ``namespaces`` are what the sync itself will make; a dry
+    run cannot ask the server about objects that need them.
+    """
+
+    propagation: opt.Propagation = "Foreground"
     take_over: bool = True
     dry_run: bool = False
-    manager: str = "homeostat"
-
-
-_DEFAULTS = RunOptions()
+    manager: str = MANAGER
+    kinds: frozenset[GroupKind] = frozenset()
+    namespaces: frozenset[str] = frozenset()
 
 
 class Done(msgspec.Struct, frozen=True):
@@ -35,20 +63,178 @@ class Done(msgspec.Struct, frozen=True):
     answer: Object | None = None
 
 
-def run_options(options: Sequence[str], *, dry_run: bool = False) -> RunOptions:
-    """The run options that sync options (``sync.options.effective``) mean."""
-    raise NotImplementedError
+_DEFAULTS = RunOptions()
+
+
+def run_options(options: Sequence[str], *, dry_run: bool = False, plan: Plan | None = None) -> RunOptions:
+    """The run options that sync options (:func:`homeostat.sync.options.effective`) mean. A dry run wants the ``plan`` too."""
+    made = [task for task in (plan.tasks if plan is not None and dry_run else ()) if task.desired is not None]
+    return RunOptions(
+        propagation=opt.propagation(options),
+        take_over=opt.NO_MIGRATION not in options,
+        dry_run=dry_run,
+        kinds=frozenset(kind for task in made if task.key.group_kind == CRD and (kind := defined_by(task.desired or {}))),
+        namespaces=frozenset(task.key.name for task in made if task.key.group_kind == GroupKind("", "Namespace")),
+    )
 
 
 class Runner:
-    """Carries out waves. One for a cluster serves all apps; it keeps nothing between calls."""
+    """Carries out waves. One serves all apps of a cluster; it keeps nothing between calls but the limit of requests at a time."""
 
-    def __init__(self, cluster: Cluster, *, parallel: int = 16) -> None: ...
+    def __init__(self, cluster: Target, *, parallel: int = 32) -> None:
+        self._cluster = cluster
+        self._slots = asyncio.Semaphore(parallel)
 
     async def run(self, wave: Wave, *, options: RunOptions = _DEFAULTS, on_event: Listener = nobody) -> tuple[Done, ...]:
         """Carries out every task of ``wave``, group after group, and answers what became of each, in the order of the wave.
 
-        Never raises for what a cluster or an object is to blame for: that is a SYNC_FAILED result. Cancelled, it stops after the requests under way;
-        the same wave can be run again at any time.
+        What a cluster or an object is to blame for is a SyncFailed result, never an exception, and does not keep other tasks from being
+        carried out. Cancelled, it lets go of the requests under way; the same wave can be run again at any time.
         """
-        raise NotImplementedError
+        on_event(WaveStarted(wave.phase, wave.number, sum(map(len, wave.groups))))
+        done: list[Done] = []
+        for group in wave.groups:
+            done.extend(await self._run_group(group, options, on_event))
+        return tuple(done)
+
+    async def _run_group(self, group: Sequence[Task], options: RunOptions, on_event: Listener) -> list[Done]:
+        if len(group) == 1:
+            done = [await self._run_task(group[0], options, on_event)]
+        else:
+            async with asyncio.TaskGroup() as tasks:
+                running = [tasks.create_task(self._run_task(task, options, on_event), name=f"sync {task.key}") for task in group]
+            done = [task.result() for task in running]
+        crds = [one.answer for one in done if one.answer is not None and one.task.key.group_kind == CRD]
+        if crds and not options.dry_run:
+            await established.wait(self._cluster.client, self._cluster.discovery, crds)
+        return done
+
+    async def _run_task(self, task: Task, options: RunOptions, on_event: Listener) -> Done:
+        async with self._slots:
+            on_event(TaskStarted(task))
+            clock = asyncio.get_running_loop().time
+            started = clock()
+            try:
+                done = await self._carry_out(task, options)
+            except ApiError as error:
+                done = _failed(task, messages.refused(error))
+            on_event(TaskFinished(task, done.result, clock() - started))
+            return done
+
+    async def _carry_out(self, task: Task, options: RunOptions) -> Done:
+        if task.action is Action.SKIP_PRUNE:
+            return _finished(task, ResultCode.PRUNE_SKIPPED, task.reason)
+        resource = self._cluster.discovery.find(task.key.group_kind, task.version)
+        if resource is None:
+            resource = await self._cluster.discovery.resolve(task.key.group_kind, task.version)
+        if resource is None:
+            return self._of_unknown_kind(task, options)
+        if task.action is Action.CREATE_NAMESPACE:
+            return await self._create_namespace(task, resource, options)
+        if task.action is Action.PRUNE:
+            return await self._prune(task, resource, options)
+        return await self._apply(task, resource, options)
+
+    def _of_unknown_kind(self, task: Task, options: RunOptions) -> Done:
+        served = self._cluster.discovery.find(task.key.group_kind)
+        broken = self._cluster.discovery.broken.get(_api_version(task))
+        if broken is not None:
+            return _failed(
+                task, f"{task.key}: the API server of {_api_version(task)} does not answer: {broken} (the next attempt may succeed)"
+            )
+        if task.action is Action.PRUNE and served is None:
+            return _finished(task, ResultCode.PRUNED, "pruned")  # its kind is gone, and it went with it
+        if options.dry_run and task.key.group_kind in options.kinds:
+            return _finished(task, ResultCode.SYNCED, f"{messages.named(task.key)} created (dry run)")
+        return _failed(task, messages.unknown_kind(task, served))
+
+    async def _create_namespace(self, task: Task, resource: Resource, options: RunOptions) -> Done:
+        """By create, not by apply: an apply of the bare object would take away what another app declares of the same namespace."""
+        assert task.desired is not None
+        suffix = " (dry run)" if options.dry_run else ""
+        try:
+            answer = await self._cluster.client.create(resource, task.desired, manager=options.manager, dry_run=options.dry_run)
+        except AlreadyExistsError:
+            return _finished(task, ResultCode.SYNCED, f"{messages.named(task.key)} unchanged{suffix}")
+        return _finished(task, ResultCode.SYNCED, f"{messages.named(task.key)} created{suffix}", answer)
+
+    async def _prune(self, task: Task, resource: Resource, options: RunOptions) -> Done:
+        metadata = (task.live or {}).get("metadata") or {}
+        text = "pruned (dry run)" if options.dry_run else "pruned"
+        if metadata.get("deletionTimestamp"):
+            return _finished(task, ResultCode.PRUNED, text)
+        key = task.key
+        # Gone, or another object bears the name by now: the one that was meant is no more.
+        with contextlib.suppress(NotFoundError, ConflictError):
+            await self._cluster.client.delete(
+                resource,
+                key.namespace,
+                key.name,
+                propagation=options.propagation,
+                uid=metadata.get("uid"),
+                dry_run=options.dry_run,
+            )
+        return _finished(task, ResultCode.PRUNED, text)
+
+    async def _apply(self, task: Task, resource: Resource, options: RunOptions) -> Done:
+        assert task.desired is not None
+        if options.take_over and not options.dry_run and task.live is not None and takeover(task.live):
+            await self._take_over(task, resource, options)
+        try:
+            answer = await self._cluster.client.apply(resource, task.desired, manager=options.manager, dry_run=options.dry_run)
+        except NotFoundError:
+            if options.dry_run and task.key.namespace in options.namespaces:
+                return _finished(task, ResultCode.SYNCED, f"{messages.named(task.key)} created (dry run)")
+            raise
+        if not options.dry_run:
+            self._cluster.note(answer)
+        return _finished(task, ResultCode.SYNCED, messages.applied(task, answer, dry_run=options.dry_run), answer)
+
+    async def _take_over(self, task: Task, resource: Resource, options: RunOptions) -> None:
+        """Makes a predecessor's fields ours, on the object as it is now: the patch counts entries, and what is known may be older.
+
+        When somebody writes at the same time, it is tried again. Given up, the apply goes ahead: it owns what is desired in any case.
+        """
+        client = self._cluster.client
+        for _ in range(_TAKEOVER_ATTEMPTS):
+            try:
+                patch = takeover(await client.get(resource, task.key.namespace, task.key.name))
+                if not patch:
+                    return
+                await client.patch(resource, task.key.namespace, task.key.name, patch, kind="json", manager=options.manager)
+            except NotFoundError:
+                return
+            except (ConflictError, InvalidObjectError):
+                continue
+            return
+
+
+def _api_version(task: Task) -> str:
+    return f"{task.key.group}/{task.version}" if task.key.group else task.version
+
+
+def _finished(task: Task, status: ResultCode, message: str, answer: Object | None = None) -> Done:
+    return Done(task, _result(task, status, message, _PHASES[status]), answer)
+
+
+def _failed(task: Task, message: str) -> Done:
+    return Done(task, _result(task, ResultCode.SYNC_FAILED, message, OperationPhase.FAILED))
+
+
+def _result(task: Task, status: ResultCode, message: str, phase: OperationPhase) -> TaskResult:
+    return TaskResult(
+        key=task.key,
+        version=task.version,
+        phase=task.phase,
+        status=status,
+        message=message,
+        hook_phase=phase,
+        images=images_of(task.desired or task.live),
+    )
+
+
+_PHASES = {
+    ResultCode.SYNCED: OperationPhase.RUNNING,
+    ResultCode.PRUNED: OperationPhase.SUCCEEDED,
+    ResultCode.PRUNE_SKIPPED: OperationPhase.SUCCEEDED,
+}
