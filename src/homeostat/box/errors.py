@@ -15,7 +15,8 @@ class BoxError(HomeostatError):
         BoxError
         ├── NotStartedError   there is no such plane, or it is down
         ├── ComponentError    a component ended when it should have run; its last words are in the message
-        └── SlowError         a component runs and did not do its part in time
+        ├── SlowError         a component runs and did not do its part in time
+        └── StuckError        a component cannot be killed
     """
 
 
@@ -33,3 +34,8 @@ class ComponentError(BoxError):
 class SlowError(BoxError):
     def __init__(self, what: str, *, seconds: float, log: Path) -> None:
         super().__init__(f"{what} within {seconds:.0f} seconds", hint=f"look at {log}, or at how busy this machine is")
+
+
+class StuckError(BoxError):
+    def __init__(self, pid: int, log: Path) -> None:
+        super().__init__(f"process {pid} does not end, even when it is killed", hint=f"its log is {log}; is its disk there?")

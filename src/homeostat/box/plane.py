@@ -305,5 +305,4 @@ def _is_free(port: int) -> bool:
 
 
 def _crash_message(daemon: Daemon) -> str:
-    words = daemon.last_words()
-    return f"it ended without being asked to; its last words: {words}" if words else "it ended without being asked to"
+    return f"it ended without being asked to: {daemon.last_words() or 'it said nothing of why, as if it had been killed'}"

@@ -6,10 +6,11 @@ never taken for it, and never killed. A file without its process is a crash: to 
 
 from __future__ import annotations
 
+import contextlib
 import json
-import os
 import signal
 import subprocess
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,12 +18,19 @@ from pathlib import Path
 import psutil
 
 from homeostat.box import identity
+from homeostat.box.errors import StuckError
 
 _children: dict[int, subprocess.Popen[bytes]] = {}
 """Those that this very process started: only it can learn how they ended, and must ask so that they do not stay as zombies."""
 
 _WORDS = 300
 """Characters of a log line that are shown."""
+
+_FATAL = ("F1", "F0", "panic:", "fatal error:", "Error:", "error:", '{"level":"fatal"', '{"level":"panic"')
+"""How klog (with the month), Go itself, cobra and zap begin the line before the end."""
+
+_KILLED_SECONDS = 10.0
+"""A killed process is gone at once, unless the kernel holds it in a disk that does not answer."""
 
 
 @dataclass(frozen=True)
@@ -72,39 +80,40 @@ class Daemon:
             return None
 
     def stop(self, *, grace: float) -> bool:
-        """Asks it to end, kills it after ``grace`` seconds (at once for 0), and forgets it. Answers whether it ended by itself."""
-        willing = True
+        """Asks it to end, kills it after ``grace`` seconds (at once for 0), and forgets it. Answers whether it ended before that."""
         process = self.process()
-        if process is not None:
+        if process is None:
+            self.pid_file.unlink(missing_ok=True)
+            return True
+        # Between the look and the signal it may have ended: then there is nothing left to do.
+        with contextlib.suppress(psutil.NoSuchProcess):
             process.send_signal(signal.SIGTERM if grace else signal.SIGKILL)
-            try:
-                self._wait(process, grace or 10.0)
-            except psutil.TimeoutExpired:
-                willing = False
+        willing = self._ended(grace or _KILLED_SECONDS)
+        if not willing:
+            with contextlib.suppress(psutil.NoSuchProcess):
                 process.kill()
-                self._wait(process, 10.0)
+            if not self._ended(_KILLED_SECONDS):
+                raise StuckError(process.pid, self.log)
         self.pid_file.unlink(missing_ok=True)
         return willing
 
     def last_words(self) -> str:
-        """The line of the log that says best why the process ended: a fatal one, else the last one. Empty when it said nothing."""
+        """The last line of the log that speaks of a fatal error; empty when there is none, as when the process was killed."""
         try:
             with self.log.open("rb") as log:
                 log.seek(max(0, self.log.stat().st_size - 65536))
-                lines = [line for line in log.read().decode(errors="replace").splitlines() if line.strip()]
+                lines = log.read().decode(errors="replace").splitlines()
         except FileNotFoundError:
             return ""
-        fatal = [line for line in lines if line.startswith(("F", "panic:", "fatal error:", "Error:", "error:", '{"level":"fatal"'))]
-        return (fatal or lines or [""])[-1][:_WORDS]
+        return next((line[:_WORDS] for line in reversed(lines) if line.startswith(_FATAL)), "")
 
-    @staticmethod
-    def _wait(process: psutil.Process, seconds: float) -> None:
-        child = _children.pop(process.pid, None)
-        if child is None:
-            process.wait(seconds)
-            return
-        try:
-            child.wait(seconds)
-        except subprocess.TimeoutExpired as error:
-            _children[process.pid] = child
-            raise psutil.TimeoutExpired(seconds, process.pid) from error
+    def _ended(self, seconds: float) -> bool:
+        """Waits for the end. Not for its parent to take note of it: in a container nobody may ever do so."""
+        deadline = time.monotonic() + seconds
+        pause = 0.002
+        while self.process() is not None:
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(pause)
+            pause = min(pause * 1.5, 0.05)
+        return True
