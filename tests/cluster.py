@@ -1,0 +1,55 @@
+"""The cluster that tests run against: the box of this test run, or the one that `--kubeconfig` names."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from homeostat import toolchain
+
+
+class KubectlError(AssertionError):
+    """kubectl said no; ``stderr`` is what it said."""
+
+    def __init__(self, arguments: tuple[str, ...], code: int, stderr: str) -> None:
+        super().__init__(f"kubectl {' '.join(arguments)} exited with {code}: {stderr}")
+        self.code = code
+        self.stderr = stderr
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """``cache`` is where kubectl remembers what the API server offers: that of another plane on the same port would lead it astray."""
+
+    kubeconfig: Path
+    cache: Path
+    _kubectl: Path = field(default_factory=lambda: kubectl_program())
+
+    def kubectl(self, *arguments: str, stdin: str | None = None) -> str:
+        """Runs kubectl and answers what it printed. Raises :class:`KubectlError` when it exits with anything but 0."""
+        done = subprocess.run(
+            [str(self._kubectl), f"--kubeconfig={self.kubeconfig}", f"--cache-dir={self.cache}", *arguments],
+            input=stdin,
+            capture_output=True,
+            text=True,
+            check=False,
+            env={"PATH": os.environ.get("PATH", os.defpath), "HOME": str(self.cache)},
+        )
+        if done.returncode:
+            raise KubectlError(arguments, done.returncode, done.stderr.strip())
+        return done.stdout
+
+    @cached_property
+    def server(self) -> str:
+        """The address of the API server."""
+        return self.kubectl("config", "view", "--minify", "-o", "jsonpath={.clusters[0].cluster.server}")
+
+
+def kubectl_program() -> Path:
+    """kubectl from PATH, else the one that is built beside the box."""
+    found = shutil.which("kubectl")
+    return Path(found) if found else toolchain.kubectl_program()
