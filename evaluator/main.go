@@ -13,6 +13,8 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
+	"strings"
+	"time"
 )
 
 // evaluators maps the tag of a request to what answers it: raw is the whole request. A file registers its evaluator in init.
@@ -55,6 +57,7 @@ func main() {
 	output := flag.Int("output-limit", 0, "bytes that an answer may have; 0 is no limit")
 	flag.Parse()
 	debug.SetMaxStack(maxStack)
+	time.Local = time.UTC // no clock of this machine's place in any output
 	runtime.GOMAXPROCS(min(runtime.NumCPU(), 4))
 	watch := newWatchdog(*memory)
 	link := newFrames(os.Stdin, os.Stdout)
@@ -96,10 +99,23 @@ func answer(link *frames, in *frame, limit int) (broken bool) {
 
 func asFailure(err error) *failure {
 	var f *failure
-	if errors.As(err, &f) {
-		return f
+	if !errors.As(err, &f) {
+		f = inputError("", 0, "%s", err.Error())
 	}
-	return inputError("", 0, "%s", err.Error())
+	f.Message = shorten(f.Message)
+	return f
+}
+
+// maxMessage keeps the message of a library that nests one error in the other without end readable.
+const maxMessage = 4000
+
+// shorten leaves out the middle: what was tried stands at the start of a nested error, what went wrong at its end.
+func shorten(message string) string {
+	if len(message) <= maxMessage {
+		return message
+	}
+	half := maxMessage / 2
+	return strings.ToValidUTF8(message[:half], "") + " […] " + strings.ToValidUTF8(message[len(message)-half:], "")
 }
 
 func evaluate(request json.RawMessage, files *vfs) (value any, err error, broken bool) {
