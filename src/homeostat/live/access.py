@@ -7,6 +7,7 @@ https://kubernetes.io/docs/concepts/configuration/organize-cluster-access-kubeco
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
 import os
@@ -46,15 +47,10 @@ async def load(kubeconfig: str | None = None, context: str | None = None) -> Acc
 
     Raises :class:`AccessError`, or :class:`~homeostat.live.errors.ForbiddenError` when a credential plugin fails.
     """
-    paths = _paths(kubeconfig)
-    if not paths:
-        if _POD_FILES.joinpath("token").exists():
-            return in_cluster(os.environ, _POD_FILES)
-        raise AccessError(
-            "no kubeconfig: neither $KUBECONFIG nor ~/.kube/config names one, and this is no pod",
-            hint="pass --kubeconfig FILE, or start a local cluster with `homeostat box up`",
-        )
-    return await from_config(_merge(paths), context)
+    config = await asyncio.to_thread(_read, kubeconfig)
+    if config is None:
+        return await asyncio.to_thread(in_cluster, os.environ, _POD_FILES)
+    return await from_config(config, context)
 
 
 def in_cluster(environment: Mapping[str, str], files: Path) -> Access:
@@ -80,44 +76,61 @@ async def from_config(config: Mapping[str, Any], context: str | None = None) -> 
     chosen = _named(config, "contexts", "context", name)
     cluster = _named(config, "clusters", "cluster", str(chosen.get("cluster") or ""))
     user = _named(config, "users", "user", str(chosen["user"])) if chosen.get("user") else {}
-    server = str(cluster.get("server") or "").rstrip("/")
-    if not server.startswith(("https://", "http://")):
-        raise AccessError(f"cluster {chosen.get('cluster')!r} of the kubeconfig: server: expected a URL, found {server!r}")
-    certificate, key = _pem(user, "client-certificate"), _pem(user, "client-key")
-    credentials: who.Credentials
+    plugin = None
     if who.needs_plugin(user):
         plugin = who.PluginCredentials({**config, "current-context": name})
         await plugin.header()
         if plugin.cert_file:
-            files = {"client-certificate": plugin.cert_file, "client-key": plugin.key_file}
-            certificate, key = _pem(files, "client-certificate"), _pem(files, "client-key")
-        credentials = plugin
-    elif user.get("token"):
-        credentials = who.FixedCredentials.token(str(user["token"]))
-    elif user.get("tokenFile"):
-        credentials = who.FileCredentials(Path(str(user["tokenFile"])))
-    elif user.get("username"):
-        credentials = who.FixedCredentials.basic(str(user["username"]), str(user.get("password") or ""))
-    else:
-        credentials = who.FixedCredentials()
+            user = {"client-certificate": plugin.cert_file, "client-key": plugin.key_file}
+    return await asyncio.to_thread(_access, chosen, cluster, user, plugin)
+
+
+def _access(chosen: Mapping[str, Any], cluster: Mapping[str, Any], user: Mapping[str, Any], plugin: who.PluginCredentials | None) -> Access:
+    name = chosen.get("cluster")
+    server = str(cluster.get("server") or "").rstrip("/")
+    if not server.startswith(("https://", "http://")):
+        raise AccessError(f"cluster {name!r} of the kubeconfig: server: expected a URL, found {server!r}")
     tls = None
     if server.startswith("https://"):
         try:
             tls = _tls(
                 ca=_pem(cluster, "certificate-authority"),
-                certificate=certificate,
-                key=key,
+                certificate=_pem(user, "client-certificate"),
+                key=_pem(user, "client-key"),
                 insecure=bool(cluster.get("insecure-skip-tls-verify")),
             )
         except ssl.SSLError as error:
-            raise AccessError(f"context {name!r} of the kubeconfig: bad certificate or key: {error}") from error
+            raise AccessError(f"the kubeconfig's way to cluster {name!r}: bad certificate or key: {error}") from error
     return Access(
         server=server,
-        credentials=credentials,
+        credentials=plugin or _credentials(user),
         namespace=str(chosen.get("namespace") or "default"),
         tls=tls,
         tls_server_name=str(cluster.get("tls-server-name") or ""),
         proxy=str(cluster.get("proxy-url") or ""),
+    )
+
+
+def _credentials(user: Mapping[str, Any]) -> who.Credentials:
+    if user.get("token"):
+        return who.FixedCredentials.token(str(user["token"]))
+    if user.get("tokenFile"):
+        return who.FileCredentials(Path(str(user["tokenFile"])))
+    if user.get("username"):
+        return who.FixedCredentials.basic(str(user["username"]), str(user.get("password") or ""))
+    return who.FixedCredentials()
+
+
+def _read(kubeconfig: str | None) -> dict[str, Any] | None:
+    """The kubeconfig as data, or ``None`` when there is none and we run in a pod."""
+    paths = _paths(kubeconfig)
+    if paths:
+        return _merge(paths)
+    if _POD_FILES.joinpath("token").exists():
+        return None
+    raise AccessError(
+        "no kubeconfig: neither $KUBECONFIG nor ~/.kube/config names one, and this is no pod",
+        hint="pass --kubeconfig FILE, or start a local cluster with `homeostat box up`",
     )
 
 

@@ -103,19 +103,13 @@ class PluginCredentials:
             return bool(self._loader.token != before) if before else False
 
     def _expired(self) -> bool:
-        from kubernetes_asyncio.config.kube_config import _is_expired  # noqa: PLC0415  costs 38 MB: only those who need it pay
+        from kubernetes_asyncio.config.kube_config import _is_expired  # noqa: PLC0415  loaded by now
 
         expiry = getattr(self._loader, "exec_plugin_expiry", None)
         return expiry is not None and bool(_is_expired(expiry))
 
     async def _load(self) -> None:
-        from kubernetes_asyncio.client import Configuration  # noqa: PLC0415  costs 38 MB: only those who need it pay
-        from kubernetes_asyncio.config.kube_config import KubeConfigLoader  # noqa: PLC0415
-
-        # The library logs a plugin's error output, which may hold a token, before it raises it.
-        logging.getLogger("kubernetes_asyncio").setLevel(logging.CRITICAL)
-        loader = KubeConfigLoader(config_dict=self._config, config_base_path="")
-        configuration = Configuration()
+        loader, configuration = await asyncio.to_thread(_loader, self._config)
         try:
             await loader.load_and_set(configuration)
         except Exception as error:  # the library and its plugins raise what they like: one kind of failure for us
@@ -127,6 +121,15 @@ class PluginCredentials:
         self._loader = loader
         self.cert_file = str(configuration.cert_file or "")
         self.key_file = str(configuration.key_file or "")
+
+
+def _loader(config: Mapping[str, Any]) -> tuple[Any, Any]:
+    from kubernetes_asyncio.client import Configuration  # noqa: PLC0415  costs 38 MB: only those who need it pay
+    from kubernetes_asyncio.config.kube_config import KubeConfigLoader  # noqa: PLC0415
+
+    # The library logs a plugin's error output, which may hold a token, before it raises it.
+    logging.getLogger("kubernetes_asyncio").setLevel(logging.CRITICAL)
+    return KubeConfigLoader(config_dict=config, config_base_path=""), Configuration()
 
 
 def needs_plugin(user: Mapping[str, Any]) -> bool:

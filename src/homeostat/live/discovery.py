@@ -14,6 +14,7 @@ import orjson
 
 from homeostat.live.client import Client
 from homeostat.live.errors import ApiError, NotFoundError
+from homeostat.model import tasks
 from homeostat.model.objects import GroupKind, split_api_version
 from homeostat.model.resources import Resource
 
@@ -76,7 +77,7 @@ class Discovery:
         return tuple(self._preferred.values())
 
     async def _refresh(self) -> bool:
-        version, core, groups = await asyncio.gather(
+        version, core, groups = await tasks.together(
             self._client.raw("/version"),
             self._client.raw("/api", accept=_AGGREGATED),
             self._client.raw("/apis", accept=_AGGREGATED),
@@ -107,7 +108,7 @@ class Discovery:
                 preferred = (group.get("preferredVersion") or {}).get("groupVersion")
                 versions = [str(version["groupVersion"]) for version in group.get("versions") or ()]
                 wanted += sorted(versions, key=lambda version, preferred=preferred: version != preferred)  # type: ignore[misc]
-        answers = await asyncio.gather(*(self._resources(f"{base}/{api_version}") for api_version in wanted))
+        answers = await tasks.together(*(self._resources(f"{base}/{api_version}") for api_version in wanted))
         for api_version, answer in zip(wanted, answers, strict=True):
             if isinstance(answer, str):
                 found.keep(api_version, answer)

@@ -101,24 +101,27 @@ _BY_STATUS: Mapping[int, type[ApiError]] = {
     429: ThrottledError,
 }
 
-# The decoder quotes what it could not read: {"password":"…"} of a Secret whose data is no base64, for one.
-_QUOTED = re.compile(r"(error found in #\d+ byte of \.\.\.\|).*?(\|\.\.\.)(?:, bigger context \.\.\.\|.*?\|\.\.\.)?", re.DOTALL)
+_MISFITS = ("failed to create typed patch object", "failed to convert new object")
+"""How server-side apply begins when the object does not fit its schema: with status 500, of all things."""
+
+# … .data.password: expected string, got &value.valueUnstructured{Value:1234}
+_EXPECTED = re.compile(r"(\.\S+: expected [A-Za-z0-9 ()]+), got ")
 
 
 def from_answer(status: int, payload: Any, *, text: str = "", retry_after: float = 0.0, secret: bool = False) -> ApiError:
     """The error that an answer of the API server stands for.
 
     ``payload`` is a ``Status`` object when the server sent one; else ``text`` is what it said. ``secret`` is true when the request was about
-    a Secret: quoted input is then cut out of the message.
+    a Secret: of a message that quotes what it found, only the fields and what was expected there are kept.
     """
     body: Mapping[str, Any] = payload if isinstance(payload, Mapping) else {}
     details = body.get("details") or {}
     reason = str(body.get("reason") or "")
     message = str(body.get("message") or text.strip() or f"the server answered {status} and nothing else")
     causes = tuple((str(cause.get("field") or ""), str(cause.get("message") or "")) for cause in details.get("causes") or ())
-    if secret:
-        message = _QUOTED.sub(r"\1***\2", message)
-        causes = tuple((field, _QUOTED.sub(r"\1***\2", cause)) for field, cause in causes)
+    misfit = status == 500 and message.startswith(_MISFITS)
+    if secret and _EXPECTED.search(message):
+        message = f"{message.partition(')')[0]}): {'; '.join(_EXPECTED.findall(message))}"
     if len(message) > _LONGEST:
         message = message[:_LONGEST] + "…"
     kind = _BY_STATUS.get(status) or (UnavailableError if status >= 500 else ApiError)
@@ -126,6 +129,8 @@ def from_answer(status: int, payload: Any, *, text: str = "", retry_after: float
         kind = AlreadyExistsError
     elif status == 409 and any(str(cause.get("reason")) == "FieldManagerConflict" for cause in details.get("causes") or ()):
         kind = ApplyConflictError
+    elif misfit:
+        kind = InvalidObjectError
     elif reason in {"Expired", "Gone"}:
         kind = GoneError
     seconds = retry_after or float(details.get("retryAfterSeconds") or 0)

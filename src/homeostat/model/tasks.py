@@ -24,6 +24,16 @@ def spawn(coro: Coroutine[Any, Any, T], *, name: str) -> asyncio.Task[T]:
     return task
 
 
+async def together(*coros: Coroutine[Any, Any, T]) -> list[T]:
+    """Run ``coros`` side by side and answer their results in order. The first error ends the others and is raised as it is, not in a group."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            started = [group.create_task(coro) for coro in coros]
+    except BaseExceptionGroup as errors:
+        raise errors.exceptions[0] from None
+    return [task.result() for task in started]
+
+
 async def cancel(tasks: Iterable[asyncio.Task[Any]]) -> None:
     """Cancel ``tasks`` and wait until each has ended. Their own errors were reported when they happened and are not raised again."""
     waiting = [task for task in tasks if not task.done()]
