@@ -6,7 +6,7 @@ from homeostat.model.health import HealthStatus
 from homeostat.model.objects import Object
 from homeostat.model.sync import Operation, OperationPhase, Plan
 from homeostat.sync.plan import PlanInput, Target, plan
-from homeostat.sync.step import GONE, terminate
+from homeostat.sync.step import GONE, terminate, to_observe
 from tests.sync.objects import APP, desired, live, obj
 from tests.sync.traces import Trace, World, becomes, fails, is_killed, runs, succeeds, vanishes, waits
 
@@ -154,6 +154,14 @@ def test_a_dry_run_waits_for_nothing() -> None:
     world.progressing = {"Deployment/second"}
     trace = Trace(made(FIRST, SECOND, THIRD), world, dry_run=True)
     trace >> runs("ConfigMap/first") >> runs("Deployment/second") >> runs("ConfigMap/third") >> succeeds("successfully synced (dry run)")
+
+
+def test_a_single_wave_needs_nobody_to_judge_health() -> None:
+    trace = Trace(made(obj("ConfigMap", "a"), managed=(live(obj("ConfigMap", "old")),)))
+    assert to_observe(trace.plan, trace.results) == ()
+    trace >> runs("ConfigMap/old", "ConfigMap/a")
+    assert to_observe(trace.plan, trace.results) == ()
+    trace >> succeeds(ALL_RUN)
 
 
 def test_a_sync_that_is_called_off_keeps_its_results() -> None:

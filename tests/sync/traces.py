@@ -17,7 +17,7 @@ from homeostat.model.objects import Key
 from homeostat.model.sync import Action, OperationPhase, Plan, ResultCode, Task, TaskResult
 from homeostat.sync.images import images_of
 from homeostat.sync.messages import named
-from homeostat.sync.step import Finish, Observed, RunWave, Step, Wait, record, step
+from homeostat.sync.step import Finish, Observed, RunWave, Step, Wait, record, step, to_observe
 
 Change = Callable[["Trace"], None]
 Expect = Callable[["Trace", Step], None]
@@ -70,7 +70,15 @@ class Trace:
         self.dry_run = dry_run
 
     def __rshift__(self, expect: Expect) -> Trace:
-        now = step(self.plan, self.results, self.world.look, dry_run=self.dry_run)
+        looked: set[Key] = set()
+
+        def look(key: Key) -> Observed | None:
+            looked.add(key)
+            return self.world.look(key)
+
+        asked_for = to_observe(self.plan, self.results)
+        now = step(self.plan, self.results, look, dry_run=self.dry_run)
+        assert looked <= set(asked_for)
         self.results = now.results
         expect(self, now)
         return self

@@ -156,6 +156,8 @@ class Runner:
             answer = await self._cluster.client.create(resource, task.desired, manager=options.manager, dry_run=options.dry_run)
         except AlreadyExistsError:
             return _finished(task, ResultCode.SYNCED, f"{messages.named(task.key)} unchanged{suffix}")
+        if not options.dry_run:
+            self._cluster.note(answer)
         return _finished(task, ResultCode.SYNCED, f"{messages.named(task.key)} created{suffix}", answer)
 
     async def _prune(self, task: Task, resource: Resource, options: RunOptions) -> Done:

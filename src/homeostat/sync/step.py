@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from homeostat.model.health import Health, HealthStatus
 from homeostat.model.objects import Key
-from homeostat.model.sync import Action, OperationPhase, Phase, Plan, ResultCode, Task, TaskResult, Wave
+from homeostat.model.sync import Action, OperationPhase, Plan, ResultCode, Task, TaskResult, Wave
 
 ALL_RUN = "successfully synced (all tasks run)"
 NOTHING_TO_DO = "successfully synced (no more tasks)"
@@ -22,8 +22,6 @@ DRY_RUN = "successfully synced (dry run)"
 FAILED = "one or more synchronization tasks completed unsuccessfully"
 TERMINATED = "Operation terminated"
 GONE = "the object is gone from the cluster: somebody else deleted it after it was applied"
-
-ResultKey = tuple[Key, Phase]
 
 
 class Observed(msgspec.Struct, frozen=True):
@@ -35,7 +33,10 @@ class Observed(msgspec.Struct, frozen=True):
 
 
 LiveHealth = Callable[[Key], Observed | None]
-"""What is live under a key, ``None`` when nothing is. It must be no older than what our own applies and deletes were answered."""
+"""What is live under a key, ``None`` when nothing is: an object that was applied and is gone fails the sync.
+
+So it must be no older than the answers to our own applies, and kinds that came with this very sync have to be watched before they are asked for.
+"""
 
 
 class RunWave(msgspec.Struct, frozen=True):
@@ -70,25 +71,15 @@ def step(plan: Plan, results: Sequence[TaskResult], live: LiveHealth, *, dry_run
 
     ``plan`` may have been made anew since (with these results as its ``recorded``). A dry run waits for nothing.
     """
-    tasks = {(task.key, task.phase): (place, task) for place, wave in enumerate(plan.waves) for task in wave.tasks}
-    recorded = {(result.key, result.phase) for result in results}
-    current = next((place for place, wave in enumerate(plan.waves) if any((t.key, t.phase) not in recorded for t in wave.tasks)), None)
-    failing = any(result.hook_phase in _UNSUCCESSFUL for result in results)
-
+    here = _Place(plan, results)
+    current = here.current
     updated: list[TaskResult] = []
     unhealthy: list[Key] = []
     going: list[Key] = []
     for result in results:
-        place, task = tasks.get((result.key, result.phase), (None, None))
-        if dry_run or task is None or place == current or task.action is Action.CREATE_NAMESPACE:
-            # What the plan has no word of gates nothing, except that its object may still be on its way out.
-            if not dry_run and task is None and _is_going(result, None, live):
-                going.append(result.key)
-            updated.append(result)
-            continue
-        if _is_going(result, task, live):
+        if not dry_run and current is not None and _is_going(here, result, live):
             going.append(result.key)
-        if result.status is not ResultCode.SYNCED or result.hook_phase is not OperationPhase.RUNNING or (current is None and not failing):
+        if dry_run or not here.is_gated_by(result):
             updated.append(result)
             continue
         judged = _judge(result, live(result.key))
@@ -97,11 +88,10 @@ def step(plan: Plan, results: Sequence[TaskResult], live: LiveHealth, *, dry_run
         updated.append(judged)
     done = tuple(updated)
 
-    rest = None if current is None else _rest(plan.waves[current], recorded)
+    rest = None if current is None else here.rest_of(plan.waves[current])
     failed = [result for result in done if result.hook_phase in _UNSUCCESSFUL]
     if failed:
-        in_this_wave = rest is not None and all(tasks.get((r.key, r.phase), (None, None))[0] == current for r in failed)
-        if in_this_wave and rest is not None:
+        if rest is not None and all(here.wave_of(result) == current for result in failed):
             return RunWave(done, rest)
         return Finish(done, OperationPhase.FAILED, failure_message(failed, dry_run=dry_run))
     if rest is None:
@@ -113,6 +103,14 @@ def step(plan: Plan, results: Sequence[TaskResult], live: LiveHealth, *, dry_run
     if going:
         return Wait(done, waiting_message("deletion of", going), tuple(going))
     return RunWave(done, rest)
+
+
+def to_observe(plan: Plan, results: Sequence[TaskResult]) -> tuple[Key, ...]:
+    """The keys that :func:`step` would look at, for callers that have to judge health beforehand. Mostly none: one wave gates nothing."""
+    here = _Place(plan, results)
+    if here.current is None and not any(result.hook_phase in _UNSUCCESSFUL for result in results):
+        return ()
+    return tuple(result.key for result in results if result.status is ResultCode.PRUNED or here.is_gated_by(result))
 
 
 def record(plan: Plan, results: Sequence[TaskResult], new: Iterable[TaskResult]) -> tuple[TaskResult, ...]:
@@ -148,9 +146,37 @@ def failure_message(failed: Sequence[TaskResult], *, dry_run: bool = False) -> s
 _UNSUCCESSFUL = frozenset({OperationPhase.FAILED, OperationPhase.ERROR})
 
 
-def _rest(wave: Wave, recorded: set[ResultKey]) -> Wave:
-    groups = (tuple(task for task in group if (task.key, task.phase) not in recorded) for group in wave.groups)
-    return Wave(wave.phase, wave.number, tuple(group for group in groups if group))
+class _Place:
+    """Where in a plan a sync stands. ``current`` is the place of the first wave that is not done, ``None`` when all are."""
+
+    def __init__(self, plan: Plan, results: Sequence[TaskResult]) -> None:
+        self._tasks = {(task.key, task.phase): (place, task) for place, wave in enumerate(plan.waves) for task in wave.tasks}
+        self._recorded = {(result.key, result.phase) for result in results}
+        self._failing = any(result.hook_phase in _UNSUCCESSFUL for result in results)
+        self.current = min((place for key, (place, _) in self._tasks.items() if key not in self._recorded), default=None)
+
+    def task_of(self, result: TaskResult) -> Task | None:
+        return self._tasks.get((result.key, result.phase), (0, None))[1]
+
+    def wave_of(self, result: TaskResult) -> int | None:
+        """The place of the result's wave, ``None`` for a result that the plan has no word of."""
+        return self._tasks.get((result.key, result.phase), (None, None))[0]
+
+    def is_gated_by(self, result: TaskResult) -> bool:
+        """Whether the health of the result's object is still to be judged: it was applied in a wave that is done, and is not the end.
+
+        What the plan has no word of gates nothing, and neither does the namespace of the app.
+        """
+        if result.status is not ResultCode.SYNCED or result.hook_phase is not OperationPhase.RUNNING:
+            return False
+        if self.current is None and not self._failing:
+            return False
+        task = self.task_of(result)
+        return task is not None and task.action is not Action.CREATE_NAMESPACE and self.wave_of(result) != self.current
+
+    def rest_of(self, wave: Wave) -> Wave:
+        groups = (tuple(task for task in group if (task.key, task.phase) not in self._recorded) for group in wave.groups)
+        return Wave(wave.phase, wave.number, tuple(group for group in groups if group))
 
 
 def _judge(result: TaskResult, observed: Observed | None) -> TaskResult:
@@ -166,12 +192,13 @@ def _judge(result: TaskResult, observed: Observed | None) -> TaskResult:
     return result
 
 
-def _is_going(result: TaskResult, task: Task | None, live: LiveHealth) -> bool:
+def _is_going(here: _Place, result: TaskResult, live: LiveHealth) -> bool:
     """Whether what was pruned is still there: on its way out, or the very object that was deleted and not yet seen to go."""
     if result.status is not ResultCode.PRUNED:
         return False
     observed = live(result.key)
     if observed is None:
         return False
-    uid = str(((task.live or {}).get("metadata") or {}).get("uid") or "") if task is not None else ""
+    task = here.task_of(result)
+    uid = task.live["metadata"].get("uid") if task is not None and task.live is not None else None
     return observed.deleting or (bool(uid) and observed.uid == uid)
