@@ -50,7 +50,7 @@ class UnsupportedError(EvaluateError, NotSupportedError):
 
 
 class LimitError(EvaluateError):
-    """``limit`` names what was used up: ``time``, ``memory`` or ``output``."""
+    """``limit`` names what was used up: ``time``, ``memory``, ``stack`` or ``output``."""
 
     def __init__(self, what: str, *, limit: str, evaluator: str, subject: str = "", trace: Trace = frozenset()) -> None:
         whose = f" of {subject}" if subject else ""

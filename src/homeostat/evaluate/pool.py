@@ -108,7 +108,7 @@ class Pool:
             return await self._ask(process, run)
         except DeathError as death:
             # One that was used before may have been dying of something older. The second try is in a process of its own.
-            if not reused or death.memory or death.output or self._closing:
+            if not reused or death.limit or self._closing:
                 raise run.died(death) from death
             log.info("an evaluator was gone when it was asked", reason=death.reason, subject=run.subject)
         try:
@@ -250,11 +250,15 @@ class _Run:
         return self._limit(f"it took more than its time limit of {self.seconds:g} seconds", "time")
 
     def died(self, death: DeathError) -> EvaluateError:
-        if death.memory:
-            return self._limit(f"it needed more than its memory limit of {_size(self._limits.memory)}", "memory")
-        if death.output:
-            return self._limit(f"its output is longer than the limit of {_size(self._limits.output)}", "output")
-        return self.crashed(f"the evaluator process died: {death.reason}")
+        match death.limit:
+            case "memory":
+                return self._limit(f"it needed more than its memory limit of {_size(self._limits.memory)}", "memory")
+            case "output":
+                return self._limit(f"its output is longer than the limit of {_size(self._limits.output)}", "output")
+            case "stack":
+                return self._limit("it recursed deeper than the stack limit", "stack")
+            case _:
+                return self.crashed(f"the evaluator process died: {death.reason}")
 
     def crashed(self, message: str) -> EvaluatorCrashError:
         return EvaluatorCrashError(message, evaluator=self._evaluator, subject=self.subject, trace=self._seen())

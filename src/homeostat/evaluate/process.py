@@ -22,6 +22,10 @@ MEMORY_EXIT = 77
 """The exit code by which an evaluator says that it has reached its memory limit."""
 
 _STDERR_KEPT = 4096
+"""Bytes. What Go says when it dies begins with the reason; stacks without end follow."""
+
+_OUT_OF_MEMORY = ("out of memory", "cannot allocate memory", "makeslice: len out of range", "growslice: len out of range")
+_OUT_OF_STACK = ("stack overflow", "goroutine stack exceeds")
 _HEADROOM = 256 * 1024 * 1024
 """What the system's limit leaves above the evaluator's own memory limit, for the program itself and what its collector has not freed yet."""
 
@@ -38,13 +42,12 @@ class Limits(msgspec.Struct, frozen=True):
 
 
 class DeathError(Exception):
-    """The process ended before it answered. ``memory`` says that it was its memory limit, ``output`` that its answer was too long."""
+    """The process ended before it answered. ``limit`` is the limit that it reached: ``memory``, ``stack``, ``output``, or none."""
 
-    def __init__(self, reason: str, *, memory: bool = False, output: bool = False) -> None:
+    def __init__(self, reason: str, *, limit: str = "") -> None:
         super().__init__(reason)
         self.reason = reason
-        self.memory = memory
-        self.output = output
+        self.limit = limit
 
 
 class Process(asyncio.SubprocessProtocol):
@@ -110,13 +113,13 @@ class Process(asyncio.SubprocessProtocol):
 
     def pipe_data_received(self, fd: int, data: bytes) -> None:
         if fd == 2:
-            self._stderr = (self._stderr + data)[-_STDERR_KEPT:]
+            self._stderr += data[: _STDERR_KEPT - len(self._stderr)]
             return
         try:
             for frame in self._reader.feed(data):
                 self._received(frame)
         except frames.FrameTooLongError:
-            self._give_up(DeathError("its output is too long", output=True))
+            self._give_up(DeathError("its output is too long", limit="output"))
         except (ValueError, KeyError, TypeError) as error:
             self._give_up(DeathError(f"it sent what is no frame: {error}"))
 
@@ -162,8 +165,10 @@ class Process(asyncio.SubprocessProtocol):
         assert self._transport is not None
         code = self._transport.get_returncode()
         said = self._stderr.decode(errors="replace")
-        if code == MEMORY_EXIT or "out of memory" in said or "cannot allocate memory" in said:
-            return DeathError("memory", memory=True)
+        if any(sign in said for sign in _OUT_OF_STACK):
+            return DeathError("it recursed without end", limit="stack")
+        if code == MEMORY_EXIT or any(sign in said for sign in _OUT_OF_MEMORY):
+            return DeathError("it ran out of memory", limit="memory")
         if code == -signal.SIGKILL:
             return DeathError("it was killed from outside: the machine may be out of memory")
         last = next((line for line in said.splitlines() if line.strip()), "it said nothing")
