@@ -71,12 +71,16 @@ def decide(
 def _after_failure(app: App, state: OperationState, *, revision: str, now: float) -> Decision:
     text = f"Failed last sync attempt to [{revision}]: {state.message}"
     if app.policy.retry is not None and app.policy.retry.limit >= 0:
-        return Decision(Verdict.NOTHING, "the retry limit is reached", condition=f"{text} (retry.limit is reached; waiting for a new revision)")
+        return Decision(
+            Verdict.NOTHING, "the retry limit is reached", condition=f"{text} (retry.limit is reached; waiting for a new revision)"
+        )
     finished = times.parse(state.finished_at) if state.finished_at else now
     policy = app.policy.retry
     wait = finished + (policy.max_duration if policy is not None else retry.MAX_DURATION) - now
     if wait > 0:
-        return Decision(Verdict.LATER, "the last sync failed", seconds=wait, condition=f"{text} (next attempt at {times.clock(now + wait)})")
+        return Decision(
+            Verdict.LATER, "the last sync failed", seconds=wait, condition=f"{text} (next attempt at {times.clock(now + wait)})"
+        )
     return Decision(Verdict.SYNC, "another attempt after a failure")
 
 

@@ -19,7 +19,9 @@ class Apps(Protocol):
         """The app as its resource says now, or ``None`` when it is gone."""
         ...
 
-    def keys(self) -> Iterable[AppKey]: ...
+    def keys(self) -> Iterable[AppKey]:
+        """The apps that there are."""
+        ...
 
     def subscribe(self, changed: Callable[[AppKey], None]) -> None:
         """``changed`` is called whenever an app's resource was written by somebody else."""

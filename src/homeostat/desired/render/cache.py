@@ -85,6 +85,11 @@ class RenderCache(Generic[T]):
             self._keep(subject, key, made, tree, since)
         return _result(made), True
 
+    def holds(self, subject: str, key: bytes, *, tree: Tree, revision: str) -> bool:
+        """Whether :meth:`get` would make nothing."""
+        entry = self._entry(subject, key)
+        return entry is not None and self._holds(entry, tree, revision)
+
     def _entry(self, subject: str, key: bytes) -> _Entry[T] | None:
         entries = self._subjects.get(subject)
         return entries.get(key) if entries is not None else None

@@ -59,6 +59,11 @@ class Renderer:
         rendered, fresh = await self._cache.get(subject, key, tree=tree, revision=context.revision, make=make, hard=hard)
         return rendered if fresh else msgspec.structs.replace(rendered, fresh=False)
 
+    def holds(self, *, source: Source, tree: Tree, context: RenderContext) -> bool:
+        """Whether :meth:`render` would answer from what is kept."""
+        key = self._key(source, context)
+        return self._cache.holds(context.subject or context.app_name, key, tree=tree, revision=context.revision)
+
     def forget(self, subject: str) -> None:
         """Drops what is kept for an app that is gone; ``subject`` as in the context (else the app's name)."""
         self._cache.forget(subject)

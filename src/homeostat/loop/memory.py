@@ -1,0 +1,68 @@
+"""What the loop remembers of an app between two looks. Nothing here has to survive a restart: it is all asked again (design point 5)."""
+
+from __future__ import annotations
+
+import hashlib
+
+import msgspec
+import orjson
+
+from homeostat.compare.drift import Difference, Echo
+from homeostat.compare.health.app import Judged
+from homeostat.model.manifest import Desired
+from homeostat.model.objects import Key, Object
+from homeostat.model.report import ResourceReport
+
+
+class Expected(msgspec.Struct):
+    """What the API server said an object will be. ``digest`` is of the desired object that was asked about; ``error`` is its refusal."""
+
+    digest: bytes
+    echo: Echo | None = None
+    error: str = ""
+
+
+class Wanted(msgspec.Struct, frozen=True):
+    """The desired objects of an app at one revision; hooks stand apart, for they are not compared. ``warnings`` are (condition type, message) pairs."""
+
+    revision: str
+    source_type: str
+    render: str
+    objects: dict[Key, Desired]
+    digests: dict[Key, bytes]
+    hooks: tuple[Desired, ...] = ()
+    warnings: tuple[tuple[str, str], ...] = ()
+    invalid: tuple[str, ...] = ()
+    unknown: tuple[str, ...] = ()
+
+
+class Compared(msgspec.Struct, frozen=True):
+    """The outcome for one object: while its ``version`` and everything in ``basis`` stay, so does the rest (design point 4: O(1) per event).
+
+    ``matters`` is false for an extra object that does not make its app OutOfSync; ``problem`` says why it could not be compared.
+    """
+
+    version: int
+    basis: tuple[object, ...]
+    report: ResourceReport
+    judged: Judged
+    differences: tuple[Difference, ...] = ()
+    images: tuple[str, ...] = ()
+    urls: tuple[str, ...] = ()
+    matters: bool = True
+    problem: str = ""
+
+
+class Memory(msgspec.Struct):
+    """One app's. ``claims`` is what the index was last told; ``compared`` are the outcomes of the last look."""
+
+    app_id: str = ""
+    wanted: Wanted | None = None
+    expected: dict[Key, Expected] = msgspec.field(default_factory=dict)
+    claims: frozenset[Key] = frozenset()
+    compared: dict[Key, Compared] = msgspec.field(default_factory=dict)
+
+
+def digest_of(obj: Object) -> bytes:
+    """A content address of a desired object: same fields and values, same digest."""
+    return hashlib.blake2b(orjson.dumps(obj, option=orjson.OPT_SORT_KEYS), digest_size=16).digest()

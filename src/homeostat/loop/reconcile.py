@@ -1,0 +1,187 @@
+"""One look at one app, from its resource to its status: the loop's picture as code.
+
+Level-based and idempotent: everything is read anew, so calling it once too often changes nothing, and being killed anywhere loses nothing. Which
+app is looked at, and when, is ``engine``'s business; the stages themselves are next door (``desire``, ``look``, ``decide``, ``syncing``, ``deleting``).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import msgspec
+import structlog
+from msgspec.structs import replace
+
+from homeostat.live.cluster import Cluster
+from homeostat.loop.decide import Verdict, decide
+from homeostat.loop.deleting import Deleter
+from homeostat.loop.desire import Desirer, UndesiredError
+from homeostat.loop.look import Looker
+from homeostat.loop.memory import Memory
+from homeostat.loop.queue import Priority
+from homeostat.loop.seam import Apps
+from homeostat.loop.syncing import Syncer, automated
+from homeostat.loop.turn import Turn
+from homeostat.model import times
+from homeostat.model.app import App, AppKey
+from homeostat.model.sync import OperationPhase
+
+log = structlog.get_logger()
+
+Clock = Callable[[], float]
+
+
+class After(msgspec.Struct, frozen=True):
+    """What the engine does next with the app: look again in ``seconds``; ``None``: when something changes."""
+
+    seconds: float | None = None
+
+
+class Reconciler:
+    """Looks at apps, one call an app. Many calls run side by side, never two for one app."""
+
+    def __init__(
+        self, *, apps: Apps, cluster: Cluster, desirer: Desirer, looker: Looker, syncer: Syncer, deleter: Deleter, clock: Clock = time.time
+    ) -> None:
+        self._apps = apps
+        self._cluster = cluster
+        self._desirer = desirer
+        self._looker = looker
+        self._syncer = syncer
+        self._deleter = deleter
+        self._clock = clock
+        self._memories: dict[AppKey, Memory] = {}
+        self._ids: dict[str, AppKey] = {}
+
+    def memory(self, key: AppKey) -> Memory | None:
+        return self._memories.get(key)
+
+    def key_of(self, app_id: str) -> AppKey | None:
+        """The app whose objects are tracked under ``app_id``, when it has been looked at."""
+        return self._ids.get(app_id)
+
+    async def reconcile(self, key: AppKey, priority: Priority) -> After:
+        """Raises :class:`ApiError` when the API server cannot be asked: nothing is concluded from that, and the engine tries again."""
+        app = self._apps.get(key)
+        if app is None:
+            self.forget(key)
+            return After()
+        if app.skip:
+            return After()
+        memory = self._memories.setdefault(key, Memory())
+        memory.app_id = app.id
+        self._ids[app.id] = key
+        if app.deleting:
+            return await self._delete(app, memory)
+        turn = Turn.begin(app, memory, now=self._clock())
+        if app.problems:
+            turn.tell("InvalidSpecError", app.problems)
+            self._refuse(turn, "; ".join(app.problems))
+        else:
+            await self._look_and_act(turn, priority)
+        await self._apps.report(turn.app, turn.report())
+        return After(turn.again)
+
+    def forget(self, key: AppKey) -> None:
+        """The app's resource is gone. Its objects stay, unless the finalizer has taken care of them."""
+        memory = self._memories.pop(key, None)
+        self._desirer.forget(key)
+        if memory is not None and memory.app_id:
+            self._cluster.release(memory.app_id)
+            self._ids.pop(memory.app_id, None)
+
+    async def _delete(self, app: App, memory: Memory) -> After:
+        if not app.finalizer:
+            return After()
+        problem = await self._deleter.delete(app, memory)
+        if problem is None:
+            await self._apps.release(app)
+            return After()
+        turn = Turn.begin(app, memory, now=self._clock())
+        turn.look = await self._looker.look_unwanted(app)
+        if problem.failed:
+            turn.tell("DeletionError", [problem.message])
+        await self._apps.report(app, turn.report())
+        return After(problem.seconds)
+
+    async def _look_and_act(self, turn: Turn, priority: Priority) -> None:
+        app, memory = turn.app, turn.memory
+        fresh = bool(app.refresh) or priority is Priority.HUMAN
+        if fresh:
+            memory.expected = {key: known for key, known in memory.expected.items() if not known.error}
+        pinned = self._pinned(turn)
+        try:
+            turn.wanted = await self._desirer.wanted(app, memory, revision=pinned, fresh=fresh, hard=app.refresh == "hard")
+        except UndesiredError as error:
+            turn.revision = error.revision
+            turn.reconciled_at = times.stamp(turn.now)
+            turn.tell("ComparisonError", [f"{error} (hint: {error.hint})" if error.hint else str(error)])
+            await self._looker.attend(app, (), memory)
+            turn.look = await self._looker.look_unwanted(app)
+            self._refuse(turn, str(error))
+            return
+        turn.revision = turn.wanted.revision
+        if fresh or turn.revision != app.synced_revision:
+            turn.reconciled_at = times.stamp(turn.now)
+        for kind, message in turn.wanted.warnings:
+            turn.tell(kind, [message])
+        turn.tell("ComparisonError", [*turn.wanted.invalid, *turn.wanted.unknown])
+        await self._look(turn)
+        self._begin(turn)
+        if turn.running:
+            await self._syncer.proceed(turn, save=self._save)
+            await self._look(turn)
+
+    async def _look(self, turn: Turn) -> None:
+        assert turn.wanted is not None
+        turn.look = await self._looker.look(turn.app, turn.wanted, turn.memory)
+
+    def _pinned(self, turn: Turn) -> str:
+        """The commit that an operation of a human insists on; everything else follows what the source says now."""
+        if turn.running:
+            assert turn.state is not None
+            operation = turn.state.operation
+            return operation.revision if not operation.automated else ""
+        return turn.requested.revision if turn.requested is not None else ""
+
+    def _begin(self, turn: Turn) -> None:
+        """Starts the sync that was asked for, or that follows from the look; a newer revision takes over from one that is under way."""
+        if turn.running:
+            state = turn.state
+            assert state is not None
+            if state.revision == turn.revision or state.phase is OperationPhase.TERMINATING:
+                return
+            log.info("sync superseded", app=str(turn.app.key), was=state.revision, now=turn.revision)
+            turn.state = None
+            if not state.operation.automated:
+                self._syncer.start(turn, state.operation)
+                return
+        elif turn.requested is not None:
+            self._syncer.start(turn, turn.requested)
+            return
+        decision = decide(
+            replace(turn.app, state=turn.state),
+            revision=turn.revision,
+            source=turn.source,
+            status=turn.look.status,
+            resources=turn.look.resources,
+            now=turn.now,
+        )
+        if decision.condition:
+            turn.tell("SyncError", [decision.condition])
+        if decision.verdict is Verdict.LATER:
+            turn.look_again(decision.seconds)
+        if decision.verdict in {Verdict.SYNC, Verdict.HEAL}:
+            self._syncer.start(turn, automated(turn, decision))
+
+    def _refuse(self, turn: Turn, why: str) -> None:
+        """An operation was asked for, and what the app wants cannot be told: it ends here, and nothing has been done."""
+        if turn.running or turn.requested is None:
+            return
+        self._syncer.start(turn, turn.requested)
+        assert turn.state is not None
+        turn.state = replace(turn.state, phase=OperationPhase.ERROR, message=why, finished_at=times.stamp(turn.now))
+
+    async def _save(self, turn: Turn) -> None:
+        turn.app = await self._apps.report(turn.app, turn.report())

@@ -1,0 +1,52 @@
+"""The controller as a process: the loop, its HTTP server, and an end that leaves nothing behind.
+
+A signal ends it cleanly: no new app is begun, requests under way are let go (every write can be repeated), evaluators and watches are ended. What
+is written to the log is set up in ``logs``; the parts come from ``wiring``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+
+import structlog
+import uvloop
+
+from homeostat.model.tasks import cancel, spawn
+from homeostat.web import probes
+from homeostat.wiring import Controller, Options, assemble
+
+log = structlog.get_logger()
+
+
+def run(options: Options, *, host: str, port: int) -> None:
+    """Runs the controller until SIGTERM or SIGINT. Raises what keeps it from running at all."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_serve(options, host=host, port=port))
+
+
+async def _serve(options: Options, *, host: str, port: int) -> None:
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(_unhandled)
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    async with assemble(options, progress=lambda line: log.info("preparing", step=line)) as parts:
+        controller = Controller(parts, workers=options.workers)
+        async with probes.serve(host=host, port=port, ready=lambda: controller.ready) as bound:
+            log.info("listening", address=f"{host}:{bound}")
+            running = spawn(controller.run(), name="controller")
+            stopping = spawn(stop.wait(), name="wait for a signal")
+            try:
+                await asyncio.wait([running, stopping], return_when=asyncio.FIRST_COMPLETED)
+                if running.done():
+                    running.result()
+                log.info("stopping")
+            finally:
+                await cancel([running, stopping])
+    log.info("stopped")
+
+
+def _unhandled(_: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
+    error = context.get("exception")
+    log.error("unhandled error", reason=context.get("message"), exc_info=error if isinstance(error, BaseException) else None)

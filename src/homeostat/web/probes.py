@@ -1,0 +1,40 @@
+"""``/healthz``, ``/readyz`` and ``/metrics``: for kubelets and Prometheus. They say nothing that needs a sign-in, and change nothing."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from aiohttp import web
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+
+@asynccontextmanager
+async def serve(*, host: str, port: int, ready: Callable[[], bool]) -> AsyncIterator[int]:
+    """Answers while the context is open; the value is the port (``port`` 0 takes a free one). Raises ``OSError`` when it is taken."""
+    app = web.Application()
+    app.router.add_get("/healthz", _healthz)
+    app.router.add_get("/metrics", _metrics)
+
+    async def readyz(_: web.Request) -> web.Response:
+        return web.Response(text="ok\n") if ready() else web.Response(status=503, text="not ready\n")
+
+    app.router.add_get("/readyz", readyz)
+    runner = web.AppRunner(app, access_log=None, handle_signals=False)
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, host, port)
+        await site.start()
+        address: tuple[str, int] = runner.addresses[0][:2]
+        yield address[1]
+    finally:
+        await runner.cleanup()
+
+
+async def _healthz(_: web.Request) -> web.Response:
+    """The event loop turns: that is all that a restart could mend."""
+    return web.Response(text="ok\n")
+
+
+async def _metrics(_: web.Request) -> web.Response:
+    return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})

@@ -1,0 +1,171 @@
+"""Puts the parts together, once: the one module that knows every package of the house.
+
+:func:`assemble` makes the parts that look at a cluster (the controller and the command line both need them), :class:`Controller` runs the loop on
+them. Here is also the list of everything that runs in the process:
+
+    the cluster's watches         live.cluster
+    the control plane's watches   argo.control (Applications, projects, settings, repository Secrets; events out)
+    the loop                      loop.engine (workers, poller)
+    the evaluators                evaluate.pool (child processes, started when needed)
+    the HTTP server               web.probes (/healthz, /readyz, /metrics)
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+
+from homeostat import toolchain
+from homeostat.argo.control import ControlPlane
+from homeostat.compare.health.scripts import Judge
+from homeostat.compare.ignore import Ignorer
+from homeostat.desired.render.renderer import Renderer
+from homeostat.desired.sources.credentials import credentials_for
+from homeostat.desired.sources.git import GitSources, Repo
+from homeostat.evaluate.pool import Pool
+from homeostat.evaluate.requests import SemverRequest
+from homeostat.live.client import Client
+from homeostat.live.cluster import Cluster
+from homeostat.loop.deleting import Deleter
+from homeostat.loop.desire import Desirer
+from homeostat.loop.engine import Engine
+from homeostat.loop.look import Looker
+from homeostat.loop.reconcile import Reconciler
+from homeostat.loop.syncing import Syncer
+from homeostat.model.settings import Settings
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class Options:
+    """What an operator decides when starting the process.
+
+    ``cache`` is where clones are kept; ``file_roots`` are folders whose repositories may be named by ``file:`` addresses; ``workers`` is how many apps
+    are looked at side by side, ``evaluators`` how many evaluator processes there are at most.
+    """
+
+    kubeconfig: str | None = None
+    context: str | None = None
+    namespace: str = "argocd"
+    cache: Path | None = None
+    file_roots: Sequence[Path] = ()
+    workers: int = 16
+    evaluators: int = 0
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What looks at one cluster, started."""
+
+    client: Client
+    cluster: Cluster
+    control: ControlPlane
+    pool: Pool
+    sources: GitSources
+    desirer: Desirer
+    looker: Looker
+    judge: Judge
+    settings: Callable[[], Settings]
+
+
+def cache_folder() -> Path:
+    """Where clones are kept unless somebody says otherwise."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "homeostat" / "sources"
+
+
+@asynccontextmanager
+async def assemble(options: Options, *, progress: Callable[[str], None] | None = None) -> AsyncIterator[Parts]:
+    """Everything that looks, started and ended with the context. Raises :class:`homeostat.live.errors.ApiError` without a cluster."""
+    program = await asyncio.to_thread(toolchain.program, "evaluator", progress=progress)
+    async with (
+        await Client.connect(options.kubeconfig, options.context) as client,
+        Pool(program=program, size=options.evaluators or os.cpu_count() or 2) as pool,
+    ):
+        control = ControlPlane(client, namespace=options.namespace)
+
+        def settings() -> Settings:
+            return control.settings
+
+        async def highest(constraint: str, versions: Sequence[str]) -> str | None:
+            answer = await pool.evaluate(SemverRequest(constraint=constraint, versions=tuple(versions)), subject=f"versions {constraint}")
+            return str(answer.value) if answer.value is not None else None
+
+        repositories: dict[str, Repo] = {}
+
+        def repository(url: str) -> Repo:
+            known = repositories.get(url)
+            if known is None:
+                trusted = control.settings
+                known = repositories[url] = Repo(url, credentials_for(url, control.secrets, trusted.tls_certs, trusted.known_hosts))
+            return known
+
+        control.subscribe_repositories(repositories.clear)
+        control.subscribe_settings(repositories.clear)
+        async with (
+            Cluster(client, tracking=control.settings.tracking) as cluster,
+            GitSources(options.cache or cache_folder(), highest=highest, file_roots=options.file_roots) as sources,
+        ):
+            judge = Judge(pool, lambda: control.settings.health_scripts)
+            ignorer = Ignorer(pool, lambda: control.settings.ignore)
+            desirer = Desirer(
+                sources=sources, renderer=Renderer(pool=pool), repository=repository, discovery=cluster.discovery, settings=settings
+            )
+            looker = Looker(cluster, judge=judge, ignorer=ignorer, settings=settings)
+            yield Parts(client, cluster, control, pool, sources, desirer, looker, judge, settings)
+
+
+class Controller:
+    """The loop on assembled parts. ``started`` is set once every app has been handed to the loop."""
+
+    def __init__(self, parts: Parts, *, workers: int = 16) -> None:
+        cluster, settings = parts.cluster, parts.settings
+        self._parts = parts
+        self.started = asyncio.Event()
+        self._settings_changed = asyncio.Event()
+        self.reconciler = Reconciler(
+            apps=parts.control,
+            cluster=cluster,
+            desirer=parts.desirer,
+            looker=parts.looker,
+            syncer=Syncer(cluster, judge=parts.judge, settings=settings),
+            deleter=Deleter(cluster, looker=parts.looker, settings=settings),
+        )
+        self.engine = Engine(
+            apps=parts.control,
+            cluster=cluster,
+            reconciler=self.reconciler,
+            desirer=parts.desirer,
+            settings=settings,
+            workers=workers,
+        )
+
+    @property
+    def ready(self) -> bool:
+        """The loop runs and the API server answers."""
+        return self.started.is_set() and self._parts.cluster.connected
+
+    async def run(self) -> None:
+        """Until cancelled. Raises :class:`homeostat.argo.errors.NotInstalledError` on a cluster without Argo CD's kinds."""
+        parts = self._parts
+        async with asyncio.TaskGroup() as group:
+            group.create_task(parts.control.run(), name="control plane")
+            await parts.control.ready()
+            await parts.cluster.retrack(parts.settings().tracking)
+            parts.control.subscribe_settings(self._settings_changed.set)
+            parts.control.subscribe_repositories(self.engine.everything_due)
+            group.create_task(self.engine.run(), name="loop")
+            self.started.set()
+            log.info("controller started", apps=len(list(parts.control.keys())), namespace=parts.control.namespace)
+
+            while True:
+                await self._settings_changed.wait()
+                self._settings_changed.clear()
+                await parts.cluster.retrack(parts.settings().tracking)
+                self.engine.everything_due()
