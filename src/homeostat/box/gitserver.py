@@ -10,6 +10,7 @@ import asyncio
 import base64
 import hmac
 import os
+import signal
 import ssl
 from collections import deque
 from collections.abc import Mapping
@@ -133,10 +134,12 @@ class GitServer:
             async with asyncio.TaskGroup() as group:
                 group.create_task(_feed(request, process), name="git request body")
                 response, sent = await _answer(request, process)
+        except BaseException:
+            # Not ``process.kill()``: it reaps a child that has just ended, and the loop's own watcher would then miss it.
+            with suppress(ProcessLookupError):
+                os.kill(process.pid, signal.SIGKILL)
+            raise
         finally:
-            if process.returncode is None:
-                with suppress(ProcessLookupError):
-                    process.kill()
             await asyncio.shield(process.wait())
         self._note(request, service, response.status, sent)
         return response

@@ -45,7 +45,7 @@ _REFSPECS = (f"+HEAD*:{PREFIX}HEAD*", f"+refs/heads/*:{PREFIX}heads/*", f"+refs/
 _MAX_OTHER = 100
 _MAX_TREES = 64
 _MAX_GONE = 10_000
-_TIDY_EVERY = 64
+_TIDY_EVERY = 128
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ class Shelf:
         self.lock = asyncio.Lock()
         self.opened = False
         self.generation = 0
-        self.moves = 0
+        self.untidy = _TIDY_EVERY
         self.tidied: asyncio.Task[None] | None = None
 
 
@@ -254,6 +254,7 @@ class Remote:
                 self.gone[name] = target
         for name in references:
             self.gone.pop(name, None)
+        self._shelf.untidy += len(references.items() ^ (self.references or {}).items())
         self.references = references
         self.memory.clear()
         return True
@@ -302,10 +303,10 @@ class Remote:
             )  # fmt: skip
 
     def _tidy(self) -> None:
-        """Now and then, and after the first clone, pack what many small fetches left. It runs beside fetches and reads; nothing is lost."""
+        """After the first clone, and whenever enough references have moved, pack what many small fetches left. It runs beside fetches and reads; nothing is lost."""
         shelf = self._shelf
-        shelf.moves += 1
-        if shelf.moves % _TIDY_EVERY == 1 and (shelf.tidied is None or shelf.tidied.done()):
+        if shelf.untidy >= _TIDY_EVERY and (shelf.tidied is None or shelf.tidied.done()):
+            shelf.untidy = 0
             shelf.tidied = tasks.spawn(self._pack(), name=f"pack {self.address.key}")
 
     async def _pack(self) -> None:

@@ -137,8 +137,9 @@ class Store:
 
     def commit(self, commit: str) -> Commit | None:
         """Author, date and message of ``commit``."""
-        found = self._open().get(commit)
-        if not isinstance(found, pygit2.Commit):
+        try:
+            found = self._open()[commit].peel(pygit2.Commit)
+        except (pygit2.GitError, ValueError, KeyError):
             return None
         author = found.author
         name, email = (raw.decode(errors="replace") for raw in (author.raw_name, author.raw_email))
