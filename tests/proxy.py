@@ -69,6 +69,7 @@ class Proxy:
         self._upstream = kubeconfig
         self._folder = tempfile.TemporaryDirectory(prefix="homeostat-proxy-")
         self._open: set[asyncio.Transport] = set()
+        self._handling: set[asyncio.Task[Any]] = set()
         self._stack = contextlib.AsyncExitStack()
         self._runner: web.ServerRunner | None = None
 
@@ -107,7 +108,7 @@ class Proxy:
 
     async def up(self) -> None:
         """Listens, on the same port as before."""
-        self._runner = web.ServerRunner(web.Server(self._handle, access_log=None), shutdown_timeout=0.1)
+        self._runner = web.ServerRunner(web.Server(self._handle, access_log=None, handler_cancellation=True), shutdown_timeout=0.1)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", self.port, reuse_address=True)
         await site.start()
@@ -120,6 +121,10 @@ class Proxy:
         if runner is not None:
             self.cut()
             await runner.cleanup()
+            if self._handling:
+                await asyncio.wait(self._handling)
+            for _ in range(5):  # the tasks of aiohttp that ran ours need some rounds of the loop to end
+                await asyncio.sleep(0)
 
     def cut(self) -> int:
         """Drops every connection that is being served, in the middle of whatever it is; answers how many."""
@@ -142,11 +147,15 @@ class Proxy:
         transport = request.transport
         assert isinstance(transport, asyncio.Transport)
         self.requests.append((request.method, request.path_qs))
+        task = asyncio.current_task()
+        assert task is not None
         self._open.add(transport)
+        self._handling.add(task)
         try:
             return await self._serve(request, transport)
         finally:
             self._open.discard(transport)
+            self._handling.discard(task)
 
     async def _serve(self, request: Any, transport: asyncio.Transport) -> web.StreamResponse:
         fault = next((fault for fault in self.faults if fault.applies(request)), None)
