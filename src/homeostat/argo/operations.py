@@ -175,7 +175,7 @@ def lenient(raw: Any, kind: type[_T]) -> _T | None:
 def explain(error: msgspec.ValidationError) -> str:
     """``Expected `str`, got `int` - at `$.source.path``` → ``source.path: expected str, got int``."""
     said, _, path = str(error).partition(" - at `")
-    said = said[:1].lower() + said[1:].replace("`", "")
+    said = said[:1].lower() + said[1:].replace("`", "").replace(" | null", "")
     path = path.rstrip("`").removeprefix("$").removeprefix(".")
     return f"{path}: {said}" if path else said
 
