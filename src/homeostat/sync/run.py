@@ -24,9 +24,9 @@ from homeostat.sync import established, messages
 from homeostat.sync import options as opt
 from homeostat.sync.events import Listener, TaskFinished, TaskStarted, WaveStarted, nobody
 from homeostat.sync.images import images_of
-from homeostat.sync.order import CRD, defined_by
+from homeostat.sync.order import CRD, NAMESPACE, defined_by
 
-_TAKEOVER_ATTEMPTS = 4
+_ATTEMPTS = 4
 
 
 class Target(Protocol):
@@ -74,7 +74,7 @@ def run_options(options: Sequence[str], *, dry_run: bool = False, plan: Plan | N
         take_over=opt.NO_MIGRATION not in options,
         dry_run=dry_run,
         kinds=frozenset(kind for task in made if task.key.group_kind == CRD and (kind := defined_by(task.desired or {}))),
-        namespaces=frozenset(task.key.name for task in made if task.key.group_kind == GroupKind("", "Namespace")),
+        namespaces=frozenset(task.key.name for task in made if task.key.group_kind == NAMESPACE),
     )
 
 
@@ -183,7 +183,7 @@ class Runner:
         if options.take_over and not options.dry_run and task.live is not None and takeover(task.live):
             await self._take_over(task, resource, options)
         try:
-            answer = await self._cluster.client.apply(resource, task.desired, manager=options.manager, dry_run=options.dry_run)
+            answer = await self._send(task.desired, resource, options)
         except NotFoundError:
             if options.dry_run and task.key.namespace in options.namespaces:
                 return _finished(task, ResultCode.SYNCED, f"{messages.named(task.key)} created (dry run)")
@@ -192,13 +192,20 @@ class Runner:
             self._cluster.note(answer)
         return _finished(task, ResultCode.SYNCED, messages.applied(task, answer, dry_run=options.dry_run), answer)
 
+    async def _send(self, desired: Object, resource: Resource, options: RunOptions) -> Object:
+        """An apply reads nothing first, so that a conflict (with a writer of the same moment) is no reason to think again: it is sent again."""
+        for _ in range(_ATTEMPTS - 1):
+            with contextlib.suppress(ConflictError):
+                return await self._cluster.client.apply(resource, desired, manager=options.manager, dry_run=options.dry_run)
+        return await self._cluster.client.apply(resource, desired, manager=options.manager, dry_run=options.dry_run)
+
     async def _take_over(self, task: Task, resource: Resource, options: RunOptions) -> None:
         """Makes a predecessor's fields ours, on the object as it is now: the patch counts entries, and what is known may be older.
 
         When somebody writes at the same time, it is tried again. Given up, the apply goes ahead: it owns what is desired in any case.
         """
         client = self._cluster.client
-        for _ in range(_TAKEOVER_ATTEMPTS):
+        for _ in range(_ATTEMPTS):
             try:
                 patch = takeover(await client.get(resource, task.key.namespace, task.key.name))
                 if not patch:
