@@ -22,7 +22,7 @@ from homeostat.compare import fields, mask, predecessors
 from homeostat.compare.claims import claims, is_secret
 from homeostat.compare.errors import VersionsDifferError
 from homeostat.compare.fields import EMPTY, MISSING, FieldSet, Path
-from homeostat.compare.predecessors import MANAGER
+from homeostat.compare.predecessors import LAST_APPLIED, LAST_APPLIED_PATH, MANAGER
 from homeostat.model.objects import Object, key_of
 
 
@@ -152,7 +152,7 @@ class Sides(msgspec.Struct, frozen=True):
     """What is compared with what. Who cuts (``ignore``) answers another one of these.
 
     ``claimed`` and ``dropped`` are the fields to look at, ``desired`` and ``live`` the values; ``live`` may be the whole object or any projection of
-    it that holds those fields.
+    it that holds those fields. ``whole`` is false once something was cut.
     """
 
     echo: Echo
@@ -163,6 +163,7 @@ class Sides(msgspec.Struct, frozen=True):
     entries: list[dict[str, Any]]
     own: dict[str, Any] | None
     secret: bool = False
+    whole: bool = True
 
 
 def differences(echo: Echo, live: Object, *, ignore: Callable[[Sides], Sides] | None = None) -> tuple[Difference, ...]:
@@ -194,14 +195,15 @@ def sides(echo: Echo, live: Object) -> Sides:
 def judge(two: Sides) -> tuple[Difference, ...]:
     """Compares the two sides, field by field."""
     found: list[Found] = []
-    if two.echo.written and two.own is None and two.claimed:
-        found.append((("f:metadata", "f:managedFields"), DifferenceKind.MISSING, two.echo.manager, None))
     _walk(two, two.claimed, two.desired, two.live, (), found)
     if two.dropped:
         staying = [
             predecessors.fields_of(entry) for entry in two.entries if entry is not two.own and not predecessors.is_predecessor(entry)
         ]
         _drop(two.dropped, two.live, [two.echo.fields, *staying], (), found)
+    if not found and two.whole and two.own is None and two.echo.written and two.claimed:
+        # NB: an entry also goes when others changed every field in it; then the values tell, and say more.
+        found.append((("f:metadata", "f:managedFields"), DifferenceKind.MISSING, two.echo.manager, None))
     if not found:
         return ()
     masks = mask.Masks() if two.secret else None
@@ -233,7 +235,7 @@ def _walk(two: Sides, node: FieldSet, desired: Any, live: Any, path: Path, found
                 found.append((here, DifferenceKind.CHANGED, want, have))
         elif want is MISSING:
             found.append((here, DifferenceKind.CHANGED, None, have))
-        elif (want != have or type(want) is bool is not type(have) is bool) and not _stands(two, here, want, have):
+        elif (want != have or (type(want) is bool) is not (type(have) is bool)) and not _stands(two, here, want, have):
             found.append((here, DifferenceKind.CHANGED, want, have))
 
 
@@ -264,6 +266,8 @@ def _drop(node: FieldSet, live: Any, staying: list[FieldSet], path: Path, found:
         here = (*path, element)
         theirs = [other[element] for other in staying if element in other]
         if not theirs and fields.is_member(below):
+            if here[:2] == LAST_APPLIED_PATH[:2] and (here == LAST_APPLIED_PATH or (len(here) == 2 and value.keys() <= {LAST_APPLIED})):
+                continue  # It goes with the first apply, and nobody has to know.
             found.append((here, DifferenceKind.DROPPED, None, value))
         elif below:
             _drop(below, value, theirs, here, found)

@@ -43,11 +43,11 @@ class Ignored(msgspec.Struct, frozen=True):
                     trusted = fields.union(trusted, predecessors.fields_of(entry))
             claimed, dropped = fields.difference(claimed, trusted), fields.difference(dropped, trusted)
         if not self.pointers and not self.programs:
-            return msgspec.structs.replace(two, claimed=claimed, dropped=dropped)
+            return msgspec.structs.replace(two, claimed=claimed, dropped=dropped, whole=False)
         desired, live = two.desired, fields.project(two.live, fields.union(claimed, dropped))
         for pointer in self.pointers:
             desired, live = without(desired, pointer), without(live, pointer)
-        return msgspec.structs.replace(two, claimed=claimed, dropped=dropped, desired=desired, live=live)
+        return msgspec.structs.replace(two, claimed=claimed, dropped=dropped, desired=desired, live=live, whole=False)
 
 
 def choose(rules: Iterable[Ignore], key: Key) -> Ignored | None:
