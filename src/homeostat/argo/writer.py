@@ -56,7 +56,7 @@ class StatusWriter:
             try:
                 return await self._report(app, cut)
             except ApiError as error:
-                if error.status != _TOO_LARGE:
+                if not _is_too_large(error):
                     raise
                 log.warning("a status is too large", app=str(app.key), objects=len(report.resources))
         return await self._report(app, _shortened(report, more=True))
@@ -124,7 +124,7 @@ class StatusWriter:
             await self._reread(app)
             return False
         except (UnavailableError, ThrottledError) as error:
-            if attempt + 1 >= _ATTEMPTS:
+            if attempt + 1 >= _ATTEMPTS or _is_too_large(error):
                 raise
             log.info("writing a status again", app=str(app.key), error=error.message)
             await asyncio.sleep(max(error.retry_after, _WAIT * 2**attempt))
@@ -153,6 +153,11 @@ def _operation(app: App, report: Report, obj: Object) -> Any:
         return own if current is None or current in ours else current
     seen = app.requested is not None and app.requested.raw == current
     return None if seen and current in ours else current
+
+
+def _is_too_large(error: ApiError) -> bool:
+    """The API server takes 3 MB in a request; etcd less, and the API server passes its refusal on as an internal error."""
+    return error.status == _TOO_LARGE or "request is too large" in error.message
 
 
 def _same(obj: Object, app: App) -> bool:

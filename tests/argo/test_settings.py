@@ -1,0 +1,133 @@
+"""Settings are read from argocd-cm and its companions; one bad line keeps its default and stops nothing else."""
+
+from __future__ import annotations
+
+import pytest
+
+from homeostat.argo.settings import read_settings
+from homeostat.model.app import Ignore
+from homeostat.model.settings import HealthScript, ResourceFilter, Settings
+from homeostat.model.tracking import TrackingMethod
+
+
+def read(**data: str) -> Settings:
+    return read_dict(data)
+
+
+def read_dict(data: dict[str, str]) -> Settings:
+    return read_settings({"argocd-cm": {"data": data}}, namespace="argocd")
+
+
+def test_without_any_object_there_are_defaults() -> None:
+    assert read_settings({}, namespace="argocd") == Settings(namespace="argocd")
+
+
+def test_tracking_is_read() -> None:
+    settings = read_dict(
+        {
+            "application.resourceTrackingMethod": "annotation+label",
+            "application.instanceLabelKey": "example.com/app",
+            "installationID": "blue",
+        }
+    )
+    assert settings.tracking.method is TrackingMethod.ANNOTATION_AND_LABEL
+    assert settings.tracking.label_key == "example.com/app"
+    assert settings.tracking.installation_id == "blue"
+    assert settings.warnings == ()
+
+
+def test_health_scripts_are_read_per_kind_and_from_the_old_key() -> None:
+    settings = read_dict(
+        {
+            "resource.customizations.health.argoproj.io_Application": "hs = {}",
+            "resource.customizations.useOpenLibs.argoproj.io_Application": "true",
+            "resource.customizations.health.ConfigMap": "return {}",
+            "resource.customizations.health.*.crossplane.io_*": "x",
+            "resource.customizations": "cert-manager.io/Certificate:\n  health.lua: old\nargoproj.io/Application:\n  health.lua: older\n",
+        }
+    )
+    assert set(settings.health_scripts) == {
+        HealthScript("argoproj.io", "Application", "hs = {}", open_libs=True),
+        HealthScript("", "ConfigMap", "return {}"),
+        HealthScript("*.crossplane.io", "*", "x"),
+        HealthScript("cert-manager.io", "Certificate", "old"),
+    }
+    assert settings.warnings == ()
+
+
+def test_ignored_differences_are_read() -> None:
+    settings = read_dict(
+        {
+            "resource.customizations.ignoreDifferences.all": "managedFieldsManagers: [kube-controller-manager]",
+            "resource.customizations.ignoreDifferences.apps_Deployment": "jsonPointers: [/spec/replicas]\njqPathExpressions: ['.spec.x']",
+        }
+    )
+    assert set(settings.ignore) == {
+        Ignore("*", "*", managed_fields_managers=("kube-controller-manager",)),
+        Ignore("apps", "Deployment", json_pointers=("/spec/replicas",), jq_path_expressions=(".spec.x",)),
+    }
+
+
+def test_the_other_keys_are_read() -> None:
+    settings = read_dict(
+        {
+            "timeout.reconciliation": "5m",
+            "timeout.reconciliation.jitter": "0",
+            "timeout.hard.reconciliation": "1h",
+            "resource.compareoptions": "ignoreAggregatedRoles: true\nignoreResourceStatusField: crd\n",
+            "resource.exclusions": "- apiGroups: ['*']\n  kinds: [Event]\n  clusters: ['*']\n",
+            "kustomize.buildOptions": "--enable-helm",
+            "helm.enable": "false",
+            "helm.valuesFileSchemes": "https, secrets",
+            "url": "https://argo.example",
+        }
+    )
+    assert (settings.timeout, settings.timeout_jitter, settings.timeout_hard) == (300.0, 0.0, 3600.0)
+    assert settings.ignore_aggregated_roles
+    assert settings.ignore_resource_status_field == "crd"
+    assert settings.exclusions == (ResourceFilter(("*",), ("Event",), ("*",)),)
+    assert settings.kustomize_build_options == "--enable-helm"
+    assert not settings.helm_enabled
+    assert settings.kustomize_enabled
+    assert settings.helm_value_file_schemes == ("https", "secrets")
+    assert settings.warnings == ()
+
+
+def test_certificates_and_known_hosts_are_read() -> None:
+    settings = read_settings(
+        {
+            "argocd-tls-certs-cm": {"data": {"git.example": "PEM"}},
+            "argocd-ssh-known-hosts-cm": {"data": {"ssh_known_hosts": "git.example ssh-ed25519 AAAA\n"}},
+        },
+        namespace="argocd",
+    )
+    assert settings.tls_certs == {"git.example": "PEM"}
+    assert settings.known_hosts == "git.example ssh-ed25519 AAAA\n"
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        ("application.resourceTrackingMethod", "stars", "expected annotation, label, annotation+label, found 'stars'"),
+        ("timeout.reconciliation", "often", "expected a duration"),
+        ("timeout.reconciliation", "-5s", "not negative"),
+        ("helm.enable", "perhaps", "expected true or false"),
+        ("resource.exclusions", "apiGroups: x", "Expected `array`"),
+        ("resource.exclusions", "- [", "expected"),
+        ("resource.customizations.health.a_b_C", "x", "expected the key to end in <group>_<kind>"),
+        ("resource.customizations.ignoreDifferences.all", "jsonPointers: 7", "Expected `array"),
+        ("resource.compareoptions", "ignoreResourceStatusField: never", "expected all, crd or none"),
+    ],
+)
+def test_a_bad_value_is_a_warning_that_names_its_key(key: str, value: str, said: str) -> None:
+    settings = read_dict({key: value, "installationID": "kept"})
+    assert settings.tracking.installation_id == "kept"
+    assert len(settings.warnings) == 1
+    assert key in settings.warnings[0]
+    assert said in settings.warnings[0]
+    assert msgless(settings) == msgless(read(installationID="kept"))
+
+
+def msgless(settings: Settings) -> Settings:
+    """The settings without their warnings."""
+    return Settings(**{name: getattr(settings, name) for name in settings.__struct_fields__ if name != "warnings"})
