@@ -12,6 +12,12 @@ from pathlib import Path
 from homeostat import toolchain
 
 
+def find_kubectl() -> Path:
+    """PATH's kubectl, else the one that is built beside the box."""
+    found = shutil.which("kubectl")
+    return Path(found) if found else toolchain.kubectl_program()
+
+
 class KubectlError(AssertionError):
     """kubectl said no; ``stderr`` is what it said."""
 
@@ -27,7 +33,7 @@ class Cluster:
 
     kubeconfig: Path
     cache: Path
-    _kubectl: Path = field(default_factory=lambda: kubectl_program())
+    _kubectl: Path = field(default_factory=find_kubectl)
 
     def kubectl(self, *arguments: str, stdin: str | None = None) -> str:
         """Runs kubectl and answers what it printed. Raises :class:`KubectlError` when it exits with anything but 0."""
@@ -47,9 +53,3 @@ class Cluster:
     def server(self) -> str:
         """The address of the API server."""
         return self.kubectl("config", "view", "--minify", "-o", "jsonpath={.clusters[0].cluster.server}")
-
-
-def kubectl_program() -> Path:
-    """kubectl from PATH, else the one that is built beside the box."""
-    found = shutil.which("kubectl")
-    return Path(found) if found else toolchain.kubectl_program()

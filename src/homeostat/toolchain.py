@@ -119,7 +119,7 @@ def build(name: str, source: Path, target: Path, *, progress: Progress | None = 
     """Builds the module in the folder ``source`` into the file ``target``, past the cache. For :func:`program` and for building wheels."""
     module = _MODULES[name]
     tell = progress or _silent
-    go = find_go(_required(source))
+    go = find_go(required_go(source))
     command = [str(go), "build", "-v", *_flags(source), "-o", str(target), "."]
     tell(f"compiling {module.title} ({module.usual} the first time)")
     tail: deque[str] = deque(maxlen=20)
@@ -145,6 +145,12 @@ def find_go(needed: str) -> Path:
             return Path(go)
         found.append(f"{go} ({version or 'does not run'})")
     raise GoMissingError(needed, found)
+
+
+def required_go(source: Path) -> str:
+    """The version of Go that the module in the folder ``source`` asks for."""
+    line = re.search(r"^go (\S+)", (source / "go.mod").read_text(), re.MULTILINE)
+    return line[1] if line else "1.26"
 
 
 def environment() -> dict[str, str]:
@@ -201,11 +207,6 @@ def _flags(source: Path) -> list[str]:
             link += [f"-X {package}.gitVersion=v{version}", f"-X {package}.gitMajor={major}", f"-X {package}.gitMinor={minor}"]
             link += [f"-X {package}.gitTreeState=clean"]
     return ["-trimpath", "-buildvcs=false", "-ldflags", " ".join(link)]
-
-
-def _required(source: Path) -> str:
-    line = re.search(r"^go (\S+)", (source / "go.mod").read_text(), re.MULTILINE)
-    return line[1] if line else "1.26"
 
 
 def _version_of(go: str) -> str:
@@ -315,3 +316,34 @@ def _forget_old(name: str, *, keep: Path) -> None:
     for folder in keep.parent.glob(f"{name}-*"):
         if folder != keep and folder.is_dir() and folder.stat().st_mtime < limit:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _main(arguments: list[str]) -> int:
+    """`python -m homeostat.toolchain [go] [PROGRAM…]`, for the Makefile: prints the path of each, one to a line, progress on standard error.
+
+    `go` is a Go that is new enough for all modules of the checkout.
+    """
+    last_step, last_time = "", 0.0
+
+    def tell(line: str) -> None:
+        nonlocal last_step, last_time
+        step, now = line.partition(":")[0], time.monotonic()
+        if step != last_step or now - last_time >= 15:
+            last_step, last_time = step, now
+            print(f"  {line}", file=sys.stderr, flush=True)  # noqa: T201
+
+    try:
+        for name in arguments:
+            if name == "go":
+                modules = [_CHECKOUT / module for module in _MODULES if (_CHECKOUT / module / "go.mod").is_file()]
+                print(find_go(max(map(required_go, modules), key=_numbers)))  # noqa: T201
+            else:
+                print(program(name, progress=tell))  # noqa: T201
+    except ToolchainError as error:
+        print(f"error: {error}\nhint: {error.hint}", file=sys.stderr)  # noqa: T201
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(_main(sys.argv[1:]))
