@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -10,16 +11,23 @@ from homeostat.compare.drift import differences, echo
 from homeostat.compare.errors import VersionsDifferError
 from homeostat.compare.takeover import takeover
 from homeostat.model.objects import Object
-from tests.cluster import Cluster, KubectlError
+from tests.cluster import Cluster
 from tests.compare.manifests import DEPLOYMENT, MANIFESTS
-from tests.compare.server import Server, having, manifest
+from tests.compare.server import RefusedError, Server, having, manifest, proxy
 
 WEB = ".spec.template.spec.containers[name=web]"
 
 
+@pytest.fixture(scope="module")
+def port(plane: Cluster) -> Iterator[int]:
+    """Of a ``kubectl proxy``: hundreds of small requests, and none of them starts a program."""
+    with proxy(plane) as port:
+        yield port
+
+
 @pytest.fixture
-def server(plane: Cluster, namespace: str) -> Server:
-    return Server(plane, namespace)
+def server(plane: Cluster, port: int, namespace: str) -> Server:
+    return Server(plane, port, namespace)
 
 
 @pytest.mark.parametrize("desired", MANIFESTS.values(), ids=MANIFESTS.keys())
@@ -85,7 +93,7 @@ CHANGES: dict[str, tuple[dict[str, Any], set[tuple[str, str]]]] = {
 @pytest.mark.parametrize(("patch", "expected"), CHANGES.values(), ids=CHANGES.keys())
 def test_a_change_by_hand_is_seen_where_it_was_made(server: Server, patch: dict[str, Any], expected: set[tuple[str, str]]) -> None:
     known, asked = server.echo(DEPLOYMENT), server.expect(DEPLOYMENT)
-    server.patch(DEPLOYMENT, patch, kind="strategic")
+    server.patch(DEPLOYMENT, patch, kind="strategic-merge")
     assert server.look(known, DEPLOYMENT) == expected
     assert server.look(asked, DEPLOYMENT) == expected
     assert server.look(server.expect(DEPLOYMENT), DEPLOYMENT) == expected, "a process that starts anew must see the same"
@@ -104,7 +112,7 @@ def test_a_change_by_hand_is_seen_where_it_was_made(server: Server, patch: dict[
 )
 def test_what_desired_does_not_claim_is_no_drift(server: Server, patch: dict[str, Any]) -> None:
     known = server.echo(DEPLOYMENT)
-    server.patch(DEPLOYMENT, patch, kind="strategic")
+    server.patch(DEPLOYMENT, patch, kind="strategic-merge")
     assert server.look(known, DEPLOYMENT) == set()
     assert server.look(server.expect(DEPLOYMENT), DEPLOYMENT) == set()
 
@@ -170,7 +178,7 @@ def test_losing_our_entry_in_managed_fields_is_drift(server: Server) -> None:
 def test_an_object_that_was_made_anew_by_hand_is_drift(server: Server) -> None:
     desired = MANIFESTS["config map"]
     known = server.echo(desired)
-    server.plane.kubectl("-n", server.namespace, "delete", "configmap", "config")
+    server.delete(desired)
     server.create(desired)
     assert server.look(known, desired) == {(".metadata.managedFields", "missing")}
 
@@ -379,9 +387,7 @@ def test_taking_over_from_a_client_side_apply(server: Server, manager: str) -> N
         (WEB + ".env[name=A]", "missing"),
     }
     assert server.look(server.expect(DEPLOYMENT), DEPLOYMENT) == expected
-    patch = takeover(server.live(before))
-    assert patch is not None
-    server.patch(before, patch, kind="json", manager="homeostat")
+    server.take_over(before)
     assert takeover(server.live(before)) is None
     assert server.look(server.expect(DEPLOYMENT), DEPLOYMENT) == expected, "taking over changes nothing of the object itself"
     generation = server.live(before)["metadata"]["generation"]
@@ -404,9 +410,7 @@ def test_taking_over_what_is_as_desired_restarts_nothing(server: Server) -> None
     server.client_side_apply(DEPLOYMENT)
     server.client_side_apply(desired)
     before = server.live(DEPLOYMENT)
-    patch = takeover(before)
-    assert patch is not None
-    server.patch(desired, patch, kind="json")
+    server.take_over(desired)
     server.apply(desired)
     after = server.live(desired)
     assert before["spec"]["template"]["spec"]["containers"][1]["imagePullPolicy"] == "Always", "the default of an image without a tag"
@@ -417,9 +421,7 @@ def test_taking_over_what_is_as_desired_restarts_nothing(server: Server) -> None
 def test_taking_over_from_a_server_side_apply(server: Server) -> None:
     server.apply(having(DEPLOYMENT, "metadata.labels.old", "label"), manager="kustomize-controller")
     assert server.look(server.expect(DEPLOYMENT), DEPLOYMENT) == {(".metadata.labels.old", "dropped")}
-    patch = takeover(server.live(DEPLOYMENT))
-    assert patch is not None
-    server.patch(DEPLOYMENT, patch, kind="json")
+    server.take_over(DEPLOYMENT)
     known = server.echo(DEPLOYMENT)
     assert server.look(known, DEPLOYMENT) == set()
     assert server.live(DEPLOYMENT)["metadata"]["labels"] == {"app": "web"}
@@ -429,7 +431,7 @@ def test_a_take_over_of_an_object_that_changed_meanwhile_is_refused(server: Serv
     server.client_side_apply(MANIFESTS["config map"])
     patch = takeover(server.live(MANIFESTS["config map"]))
     server.patch(MANIFESTS["config map"], {"data": {"a": "2"}})
-    with pytest.raises(KubectlError):
+    with pytest.raises(RefusedError):
         server.patch(MANIFESTS["config map"], patch, kind="json")
 
 
@@ -439,10 +441,8 @@ def test_a_secret_that_kubectl_applied_with_texts_is_taken_over(server: Server) 
     found = differences(server.expect(desired), server.live(desired))
     assert [(difference.path, difference.kind) for difference in found] == [(".data.old", "dropped")]
     assert "planted" not in repr(found)
-    patch = takeover(server.live(desired))
-    assert patch is not None
-    assert "planted" not in repr(patch)
-    server.patch(desired, patch, kind="json")
+    assert "planted" not in repr(takeover(server.live(desired)))
+    server.take_over(desired)
     known = server.echo(desired)
     assert server.live(desired)["data"].keys() == {"config", "password"}
     assert server.look(known, desired) == set()
