@@ -6,6 +6,7 @@ are read when they are asked for, so keep none longer than a render.
 
 from __future__ import annotations
 
+import builtins
 import hashlib
 import os
 import stat as modes
@@ -37,17 +38,13 @@ class LocalTree(Tree):
         real, _ = self.resolve(path)
         if self._kind(real) is not EntryKind.DIRECTORY:
             return None
-        with os.scandir(self._disk(real)) as entries:
-            found = [
-                Entry(entry.name, kind) for entry in entries if entry.name != _HIDDEN and (kind := _kind(entry.stat(follow_symlinks=False)))
-            ]
-        return sorted(found, key=lambda entry: entry.name)
+        return self._entries(real)
 
     def read(self, path: str) -> bytes | None:
         real, _ = self.resolve(path)
         if self._kind(real) is not EntryKind.FILE:
             return None
-        return Path(self._disk(real)).read_bytes()
+        return self._bytes(real)
 
     def resolve(self, path: str) -> tuple[str, frozenset[str]]:
         """One name at a time, as a file system follows them: ``..`` is taken of the real folder."""
@@ -72,7 +69,7 @@ class LocalTree(Tree):
                     return "/".join([*chain, *rest]), frozenset(passed)
                 continue
             links += 1
-            target = str(Path(self._disk(real)).readlink())
+            target = self._target(real)
             if links > _MAX_LINKS:
                 raise TreeError(f"{path}: too many symbolic links, or they link in circles", passed=frozenset(passed))
             if target.startswith("/"):
@@ -85,15 +82,6 @@ class LocalTree(Tree):
             raise TypeError(f"a local tree is compared with local trees, not with {type(older).__name__}")
         before, after = older._digests(), self._digests()  # noqa: SLF001 - the same class
         return frozenset(path for path in before.keys() | after.keys() if before.get(path) != after.get(path))
-
-    def _kind(self, real: str) -> EntryKind | None:
-        try:
-            return _kind(os.lstat(self._disk(real)))
-        except (FileNotFoundError, NotADirectoryError, ValueError):
-            return None
-
-    def _disk(self, real: str) -> str:
-        return f"{self._root}/{real}" if real else self._root
 
     def _digests(self) -> dict[str, str]:
         """What is at each path, and which names each folder holds: trace keys, with something that tells two answers apart."""
@@ -108,10 +96,32 @@ class LocalTree(Tree):
                 if entry.kind is EntryKind.DIRECTORY:
                     folders.append(path)
                 elif entry.kind is EntryKind.SYMLINK:
-                    digests[path] += str(Path(self._disk(path)).readlink())
+                    digests[path] += self._target(path)
                 else:
-                    digests[path] += hashlib.sha256(Path(self._disk(path)).read_bytes()).hexdigest()
+                    digests[path] += hashlib.sha256(self._bytes(path)).hexdigest()
         return digests
+
+    # What is asked of the disk, and all of it: paths without links from here on.
+
+    def _kind(self, real: str) -> EntryKind | None:
+        try:
+            return _kind(os.lstat(self._disk(real)))
+        except (FileNotFoundError, NotADirectoryError, ValueError):
+            return None
+
+    def _entries(self, real: str) -> builtins.list[Entry]:
+        with os.scandir(self._disk(real)) as entries:
+            kinds = {entry.name: _kind(entry.stat(follow_symlinks=False)) for entry in entries if entry.name != _HIDDEN}
+        return [Entry(name, kind) for name, kind in sorted(kinds.items()) if kind]
+
+    def _bytes(self, real: str) -> bytes:
+        return Path(self._disk(real)).read_bytes()
+
+    def _target(self, real: str) -> str:
+        return str(Path(self._disk(real)).readlink())
+
+    def _disk(self, real: str) -> str:
+        return f"{self._root}/{real}" if real else self._root
 
 
 def _kind(status: os.stat_result) -> EntryKind | None:

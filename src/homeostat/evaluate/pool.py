@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections import deque
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NoReturn, Self
@@ -61,6 +62,7 @@ class Pool:
         self._processes: set[Process] = set()
         self._places = size
         self._slow = 0
+        self._overdue: deque[_Place] = deque()
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._numbers = itertools.count(1)
         self._closing = False
@@ -94,12 +96,13 @@ class Pool:
         A request that is cancelled takes its process with it, for nobody knows where that one stands.
         """
         await self._enter()
-        place = _Place(self)
+        place = _Place(self._lend)
         try:
             files = Files(tree) if tree is not None else None
             return await self._run(_Run(request, files, subject, self._limits, prefetch or _NO_PREFETCH))
         finally:
-            place.leave()
+            place.timer.cancel()
+            self._leave(place)
 
     async def _run(self, run: _Run) -> Answer:
         process = await self._process(run)
@@ -184,35 +187,32 @@ class Pool:
                 return
         self._places += 1
 
-    def _lend(self) -> bool:
-        """A slow request gives its place away; false when there are too many of them already."""
+    def _lend(self, place: _Place) -> None:
+        """A slow request gives its place away; where too many have done so, it does when one of them is done."""
         if self._slow >= self._size * _SLOW_PER_PLACE:
-            return False
+            self._overdue.append(place)
+            return
         self._slow += 1
+        place.lent = True
         self._give_place()
-        return True
 
-    def _returned(self) -> None:
+    def _leave(self, place: _Place) -> None:
+        if not place.lent:
+            if place in self._overdue:
+                self._overdue.remove(place)
+            self._give_place()
+            return
         self._slow -= 1
+        if self._overdue:
+            self._lend(self._overdue.popleft())
 
 
 class _Place:
     """The place of one running request: held, or lent to the next because it takes long."""
 
-    def __init__(self, pool: Pool) -> None:
-        self._pool = pool
-        self._lent = False
-        self._timer = asyncio.get_running_loop().call_later(SLOW_SECONDS, self._lend)
-
-    def _lend(self) -> None:
-        self._lent = self._pool._lend()  # noqa: SLF001 - the place is a part of the pool
-
-    def leave(self) -> None:
-        self._timer.cancel()
-        if self._lent:
-            self._pool._returned()  # noqa: SLF001
-        else:
-            self._pool._give_place()  # noqa: SLF001
+    def __init__(self, slow: Callable[[_Place], None]) -> None:
+        self.lent = False
+        self.timer = asyncio.get_running_loop().call_later(SLOW_SECONDS, slow, self)
 
 
 class _Run:
