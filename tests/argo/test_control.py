@@ -16,6 +16,7 @@ from homeostat.argo.errors import NotInstalledError
 from homeostat.argo.resources import APPLICATIONS, EVENTS
 from homeostat.live.client import Client
 from homeostat.live.errors import NotFoundError
+from homeostat.loop.seam import Apps
 from homeostat.model.app import App, AppKey
 from homeostat.model.health import Health, HealthStatus
 from homeostat.model.report import Condition
@@ -96,6 +97,14 @@ async def test_projects_settings_and_secrets_are_read_before_applications(plane:
         assert "github.com" in control.plane.settings.known_hosts
         app = await control.create()
         assert app.problems == ()
+
+
+async def test_it_is_what_the_loop_asks_for(plane: Cluster, namespace: str) -> None:
+    async with running(plane, namespace) as control:
+        apps: Apps = control.plane
+        assert list(apps.keys()) == []
+        await control.create()
+        assert list(apps.keys()) == [control.key]
 
 
 async def test_a_setting_that_changes_is_heard(plane: Cluster, namespace: str) -> None:

@@ -6,8 +6,10 @@ import copy
 import json
 
 import pytest
+from msgspec.structs import replace
 
-from homeostat.argo.events import Happening, derive
+from homeostat.argo.events import BURST, EventWriter, Happening, derive
+from homeostat.live.client import Client
 from tests.argo import samples
 
 LINES = [json.loads(line) for line in (samples.FOLDER / "recorded" / "events.jsonl").read_text(encoding="utf-8").splitlines()]
@@ -78,3 +80,17 @@ def test_a_deletion_that_fails_is_told_once() -> None:
 def test_nothing_is_told_when_nothing_changed() -> None:
     status = samples.recorded("plain")["status"]
     assert derive(status, status) == []
+
+
+async def test_one_noisy_application_does_not_drown_the_others() -> None:
+    client = await Client.connect(str(samples.FOLDER / "nowhere.kubeconfig"))
+    async with client:
+        writer = EventWriter(client, clock=lambda: 0.0)
+        noisy, quiet = samples.read(samples.application("noisy")), samples.read(samples.application("quiet"))
+        noisy, quiet = replace(noisy, uid="n"), replace(quiet, uid="q")
+        for number in range(BURST + 5):
+            writer.tell(noisy, [Happening("ResourceUpdated", f"change {number}")])
+        assert writer.dropped == 5
+        writer.tell(noisy, [Happening("ResourceUpdated", "change 0")])
+        writer.tell(quiet, [Happening("ResourceUpdated", "change 0")])
+        assert writer.dropped == 5

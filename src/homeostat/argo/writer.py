@@ -103,7 +103,7 @@ class StatusWriter:
             requests["operation"] = operation
             taken = operation is None
         current = (metadata.get("annotations") or {}).get(REFRESH)
-        if report.refreshed and current is not None and (current == "hard") == (app.refresh == "hard"):
+        if report.refreshed and app.refresh and current is not None and (current == "hard") == (app.refresh == "hard"):
             requests["metadata"] = {"annotations": {REFRESH: None}}
             taken = True
         change = statuses.merge_patch(old, new) if requests else statuses.status_patch(old, new)

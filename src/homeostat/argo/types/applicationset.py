@@ -20,7 +20,7 @@ class SetSyncPolicy(Wire, frozen=True):
 
 
 class MatchExpression(Wire, frozen=True):
-    """A condition on the labels of an Application: ``In`` or ``NotIn``."""
+    """A condition on the labels of an Application; the operators are those of label selectors that take values."""
 
     key: str = ""
     operator: str = ""
