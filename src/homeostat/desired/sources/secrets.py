@@ -96,7 +96,8 @@ def _http(access: Access, address: Address, credentials: Credentials, private: P
     if credentials.insecure:
         access.settings.append(("http.sslVerify", "false"))
     elif credentials.ca:
-        access.settings.append(("http.sslCAInfo", _file(private / "ca.pem", credentials.ca)))
+        # The variable, since it wins over the setting, and an operator may have set it for the whole process.
+        access.environment["GIT_SSL_CAINFO"] = _file(private / "ca.pem", credentials.ca)
     if credentials.tls_client_cert:
         access.settings.append(("http.sslCert", _file(private / "client.pem", credentials.tls_client_cert)))
         access.settings.append(("http.sslKey", _file(private / "client.key", credentials.tls_client_key)))

@@ -1,0 +1,219 @@
+"""Signing in over HTTP and HTTPS: passwords, tokens, authorities, redirects; and where credentials must never be found."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import ssl
+import subprocess
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from homeostat.box.gitserver import GitServer
+from homeostat.desired.sources.credentials import Credentials, credentials_for
+from homeostat.desired.sources.errors import IdentityError, RefusedError, UnauthorisedError
+from homeostat.desired.sources.git import GitSources, Repo
+from tests.desired.sources.servers import RedirectingServer
+from tests.desired.sources.worktree import Worktree
+
+PASSWORD = "correct-horse/battery@staple"
+
+
+async def filled(server: GitServer, folder: Path) -> str:
+    """Put one commit into the repository ``web`` of ``server``; its id."""
+    work = await Worktree(folder / f"work-{server.port}", str(await server.create("web"))).create()
+    return await work.commit({"a": "1"})
+
+
+@pytest.fixture
+async def private(tmp_path: Path) -> AsyncIterator[GitServer]:
+    async with GitServer(tmp_path / "private", username="bob", password=PASSWORD) as server:
+        yield server
+
+
+async def test_a_password_signs_in(tmp_path: Path, private: GitServer, sources: GitSources) -> None:
+    commit = await filled(private, tmp_path)
+    repo = Repo(private.url("web"), Credentials(username="bob", password=PASSWORD))
+    assert (await sources.resolve(repo, "main")).commit == commit
+    assert {seen.status for seen in private.seen} == {200}, "sent with the first request: no round trip is lost"
+
+
+async def test_a_password_in_the_address_signs_in(tmp_path: Path, private: GitServer, sources: GitSources) -> None:
+    commit = await filled(private, tmp_path)
+    url = private.url("web").replace("://", "://bob:correct-horse%2Fbattery%40staple@")
+    assert (await sources.resolve(Repo(url), "main")).commit == commit
+
+
+@pytest.mark.parametrize(
+    "credentials",
+    [None, Credentials(username="bob", password="wrong-secret"), Credentials(username="eve", password=PASSWORD),
+     Credentials(bearer_token="wrong-secret"), Credentials(username="bob", password="wrong-secret", force_basic_auth=True)],
+    ids=["none", "wrong password", "wrong user", "wrong kind", "forced"],
+)  # fmt: skip
+async def test_a_wrong_sign_in_is_refused_and_not_repeated_in_the_message(
+    tmp_path: Path, private: GitServer, sources: GitSources, credentials: Credentials | None
+) -> None:
+    await filled(private, tmp_path)
+    with pytest.raises(UnauthorisedError, match="refused the sign-in") as refused:
+        await sources.resolve(Repo(private.url("web"), credentials), "main")
+    assert "wrong-secret" not in str(refused.value)
+    assert PASSWORD not in str(refused.value)
+
+
+async def test_a_token_signs_in(tmp_path: Path, sources: GitSources) -> None:
+    async with GitServer(tmp_path / "private", token="t0ken") as server:
+        commit = await filled(server, tmp_path)
+        assert (await sources.resolve(Repo(server.url("web"), Credentials(bearer_token="t0ken")), "main")).commit == commit
+
+
+async def test_a_copy_on_disk_is_not_a_permission(tmp_path: Path, private: GitServer, sources: GitSources) -> None:
+    commit = await filled(private, tmp_path)
+    await sources.resolve(Repo(private.url("web"), Credentials(username="bob", password=PASSWORD)), "main")
+    stranger = Repo(private.url("web"))
+    with pytest.raises(UnauthorisedError):
+        await sources.resolve(stranger, commit)
+    with pytest.raises(UnauthorisedError):
+        await sources.tree(stranger, commit)
+
+
+async def test_a_token_with_a_line_break_is_refused(private: GitServer, sources: GitSources) -> None:
+    with pytest.raises(RefusedError, match="control characters"):
+        await sources.resolve(Repo(private.url("web"), Credentials(bearer_token="t0ken\nX-Admin: true")), "main")
+
+
+async def test_no_credential_stays_on_disk_or_stands_on_a_command_line(
+    tmp_path: Path, private: GitServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit = await filled(private, tmp_path)
+    real = shutil.which("git")
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    (programs / "git").write_text(f'#!/bin/sh\nprintf "%s\\n" "$@" >> {tmp_path}/arguments\nexec {real} "$@"\n')
+    (programs / "git").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
+    everything = Credentials(username="bob", password=PASSWORD, ssh_private_key="k3y", tls_client_cert="", ca="", proxy="")
+    async with GitSources(tmp_path / "cache") as sources:
+        assert (await sources.resolve(Repo(private.url("web"), everything), "main")).commit == commit
+        assert list((tmp_path / "cache" / "private").iterdir()) == []
+    arguments = (tmp_path / "arguments").read_text()
+    assert "fetch" in arguments
+    places = [arguments.encode(), *(path.read_bytes() for path in (tmp_path / "cache").rglob("*") if path.is_file())]
+    assert not [place for place in places if PASSWORD.encode() in place or b"Authorization" in place]
+
+
+async def test_what_a_killed_process_left_is_swept(tmp_path: Path) -> None:
+    left = tmp_path / "cache" / "private" / "999999999-left"
+    left.mkdir(parents=True)
+    (left / "identity").write_text("key")
+    async with GitSources(tmp_path / "cache"):
+        assert not left.exists()
+
+
+async def test_a_password_follows_a_redirect_on_its_own_server(tmp_path: Path, sources: GitSources) -> None:
+    async with RedirectingServer(tmp_path / "served", username="bob", password=PASSWORD) as server:
+        commit = await filled(server, tmp_path)
+        server.target = server.url("web")
+        repo = Repo(server.url("old"), Credentials(username="bob", password=PASSWORD))
+        assert (await sources.resolve(repo, "main")).commit == commit
+        assert not await sources.poll(repo)
+
+
+@pytest.mark.parametrize("kind", ["password", "token", "forced"])
+async def test_no_credential_follows_a_redirect_to_another_server(tmp_path: Path, sources: GitSources, kind: str) -> None:
+    credentials = {
+        "password": Credentials(username="bob", password=PASSWORD),
+        "token": Credentials(bearer_token=PASSWORD),
+        "forced": Credentials(username="bob", password=PASSWORD, force_basic_auth=True),
+    }[kind]
+    async with (
+        RedirectingServer(tmp_path / "one") as server,
+        RedirectingServer(tmp_path / "two", username="bob", password=PASSWORD) as thief,
+    ):
+        await filled(thief, tmp_path)
+        server.target = thief.url("web")
+        with pytest.raises((UnauthorisedError, RefusedError)):
+            await sources.resolve(Repo(server.url("old"), credentials), "main")
+        assert set(thief.authorizations) <= {""}
+
+
+async def test_a_redirect_to_another_transport_is_refused(tmp_path: Path, sources: GitSources) -> None:
+    async with RedirectingServer(tmp_path / "served") as server:
+        await filled(server, tmp_path)
+        server.target = f"file://{server.folder}/web.git"
+        with pytest.raises(Exception, match="cannot be fetched"):
+            await sources.resolve(Repo(server.url("old")), "main")
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A certificate authority (``ca.pem``) and a certificate of it for 127.0.0.1 (``server.pem``, ``server.key``)."""
+    folder = tmp_path_factory.mktemp("authority")
+
+    def openssl(*arguments: str) -> None:
+        subprocess.run(["openssl", *arguments], cwd=folder, check=True, capture_output=True)
+
+    (folder / "names").write_text("subjectAltName=IP:127.0.0.1,DNS:localhost\n")
+    curve = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
+    openssl("req", "-x509", *curve, "-keyout", "ca.key", "-out", "ca.pem", "-days", "2", "-subj", "/CN=test authority")
+    openssl("req", *curve, "-keyout", "server.key", "-out", "server.csr", "-subj", "/CN=127.0.0.1")
+    openssl("x509", "-req", "-in", "server.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-out", "server.pem",
+                  "-days", "2", "-extfile", "names")  # fmt: skip
+    return folder
+
+
+@pytest.fixture
+async def secure(tmp_path: Path, authority: Path) -> AsyncIterator[GitServer]:
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(authority / "server.pem", authority / "server.key")
+    async with GitServer(tmp_path / "secure", tls=tls) as server:
+        yield server
+
+
+async def test_https_with_the_authority_of_the_config_map(tmp_path: Path, secure: GitServer, authority: Path, sources: GitSources) -> None:
+    commit = await filled(secure, tmp_path)
+    credentials = credentials_for(secure.url("web"), [], {"127.0.0.1": (authority / "ca.pem").read_text()}, "")
+    assert (await sources.resolve(Repo(secure.url("web"), credentials), "main")).commit == commit
+
+
+async def test_https_with_an_unknown_authority_is_refused(tmp_path: Path, secure: GitServer, sources: GitSources) -> None:
+    await filled(secure, tmp_path)
+    with pytest.raises(IdentityError, match="certificate is not trusted"):
+        await sources.resolve(Repo(secure.url("web")), "main")
+
+
+async def test_https_with_another_authority_is_refused(tmp_path: Path, secure: GitServer, authority: Path, sources: GitSources) -> None:
+    await filled(secure, tmp_path)
+    other = Credentials(ca=(authority / "server.pem").read_text().replace("A", "B"))
+    with pytest.raises((IdentityError, UnauthorisedError)):
+        await sources.resolve(Repo(secure.url("web"), other), "main")
+
+
+async def test_https_that_is_declared_insecure_is_not_checked(tmp_path: Path, secure: GitServer, sources: GitSources) -> None:
+    commit = await filled(secure, tmp_path)
+    assert (await sources.resolve(Repo(secure.url("web"), Credentials(insecure=True)), "main")).commit == commit
+
+
+async def test_push_over_https(tmp_path: Path, secure: GitServer, sources: GitSources) -> None:
+    await secure.create("web")
+    work = await Worktree(tmp_path / "pusher", secure.url("web")).create()
+    big = "".join(f"{number}\n" for number in range(400_000))
+    commit = await work.commit({"big": big})
+    repo = Repo(secure.url("web"), Credentials(insecure=True))
+    assert (await sources.resolve(repo, "main")).commit == commit
+    assert (await sources.tree(repo, commit)).read("big") == big.encode()
+
+
+async def test_a_client_certificate_signs_in(tmp_path: Path, authority: Path, sources: GitSources) -> None:
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(authority / "server.pem", authority / "server.key")
+    tls.verify_mode = ssl.CERT_REQUIRED
+    tls.load_verify_locations(authority / "ca.pem")
+    async with GitServer(tmp_path / "mutual", tls=tls) as server:
+        commit = await filled(server, tmp_path)
+        ca, cert, key = ((authority / name).read_text() for name in ("ca.pem", "server.pem", "server.key"))
+        signed_in = Repo(server.url("web"), Credentials(ca=ca, tls_client_cert=cert, tls_client_key=key))
+        assert (await sources.resolve(signed_in, "main")).commit == commit
+        with pytest.raises(Exception, match="cannot be fetched"):
+            await sources.resolve(Repo(server.url("web"), Credentials(ca=ca)), "main")
