@@ -6,6 +6,7 @@ Written for little CPU per call: a URL is a string, a body is bytes, nothing is 
 
 from __future__ import annotations
 
+import functools
 import random
 import re
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
@@ -316,6 +317,7 @@ def _segment(resource: Resource, field: str, text: str) -> str:
     return quote(text, safe="")
 
 
+@functools.lru_cache(maxsize=64)
 def _query(manager: str, *, dry_run: bool, force: bool | None = None) -> str:
     query = f"?fieldManager={quote(manager, safe='')}"
     if force:

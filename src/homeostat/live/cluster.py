@@ -118,19 +118,14 @@ class Cluster:
         watched already, so that it can be called at every look at an app. Pass also the kinds that an app had before: what is not watched
         cannot be pruned.
         """
-        now = asyncio.get_running_loop().time()
-        waiting = []
-        for kind in kinds:
-            watch = self._watches.get(kind) or await self._begin(kind, now)
-            if watch is None:
-                continue
-            watch.wanted_at = now
-            if not watch.reflector.settled.is_set():
-                waiting.append(watch.reflector)
+        if all((watch := self._watches.get(kind)) is not None and watch.reflector.settled.is_set() for kind in kinds):
+            return
+        waiting: list[Reflector] = []
         try:
             async with asyncio.timeout(seconds):
-                for reflector in waiting:
-                    await reflector.settled.wait()
+                while waiting := await self._unsettled(kinds):  # again: a watch may have ended while we waited, and begun anew
+                    for reflector in waiting:
+                        await reflector.settled.wait()
         except TimeoutError:
             slow = [str(reflector.resource) for reflector in waiting if not reflector.settled.is_set()]
             log.warning("kinds are not listed yet", resources=slow, seconds=seconds)
@@ -208,6 +203,19 @@ class Cluster:
         self.index.tracking = tracking
         await self._end(list(self._watches))
 
+    async def _unsettled(self, kinds: Collection[GroupKind]) -> list[Reflector]:
+        """Begins what is not watched yet; answers what is neither listed nor known to fail."""
+        now = asyncio.get_running_loop().time()
+        waiting = []
+        for kind in kinds:
+            watch = self._watches.get(kind) or await self._begin(kind, now)
+            if watch is None:
+                continue
+            watch.wanted_at = now
+            if not watch.reflector.settled.is_set():
+                waiting.append(watch.reflector)
+        return waiting
+
     async def _begin(self, kind: GroupKind, now: float) -> _Watch | None:
         try:
             resource = await self.discovery.resolve(kind)
@@ -238,6 +246,7 @@ class Cluster:
         ending = [self._watches.pop(kind) for kind in kinds]
         await tasks.cancel(watch.task for watch in ending)
         for watch in ending:
+            watch.reflector.settled.set()  # nobody need wait for it any more
             for key in watch.reflector.keys:
                 self._tell(self.index.drop(key, version=0))
 
@@ -298,7 +307,7 @@ class Cluster:
             needed = facts.with_children({kind for kind in self._watches if self.index.uses(kind)})
             idle = []
             for kind, watch in self._watches.items():
-                if kind in needed:
+                if kind in needed or not watch.reflector.settled.is_set():
                     watch.wanted_at = now
                 elif now - watch.wanted_at > _IDLE_SECONDS:
                     idle.append(kind)

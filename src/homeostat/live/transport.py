@@ -21,6 +21,7 @@ import aiohttp
 import orjson
 from yarl import URL
 
+from homeostat.live import connections
 from homeostat.live.access import Access
 from homeostat.live.errors import ApiError, UnavailableError, from_answer, unreachable
 
@@ -32,44 +33,39 @@ LONGEST_WAIT = 30.0
 """Seconds. A server that asks for more gets its wish from the caller, not from a request that hangs."""
 
 _FIRST_WAIT = 0.2
-_REQUEST_TIMEOUT = aiohttp.ClientTimeout(total=75, sock_connect=10)
+_REQUEST_SECONDS = 75.0
 """API servers give up after 60 s themselves."""
-
-_DEAD_AFTER = 45
-"""Seconds after which a silent peer that acknowledges nothing is given up: a node that vanished sends no FIN."""
 
 
 class Transport:
-    """Sessions to one server. ``reachable`` tells whether the last attempt got any answer at all."""
+    """The one way to one server. ``reachable`` tells whether the last attempt got any answer at all."""
 
     def __init__(self, access: Access) -> None:
         self.server = access.server
         self.reachable = True
         self._access = access
-        self._requests = self._session(CONNECTIONS)
-        self._streams = self._session(0)
+        self._connections = connections.Connections(
+            access.server, tls=access.tls, tls_server_name=access.tls_server_name, limit=CONNECTIONS, seconds=_REQUEST_SECONDS
+        )
         self._extra: dict[str, Any] = {}
         if access.proxy:
             self._extra["proxy"] = access.proxy
         if access.tls_server_name:
             self._extra["server_hostname"] = access.tls_server_name
-
-    def _session(self, limit: int) -> aiohttp.ClientSession:
-        tls: Any = self._access.tls if self._access.tls is not None else True
-        connector = aiohttp.TCPConnector(limit=limit, ssl=tls, keepalive_timeout=60, ttl_dns_cache=30, socket_factory=_socket)
-        return aiohttp.ClientSession(
-            connector=connector,
+        tls: Any = access.tls if access.tls is not None else True
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0, ssl=tls, keepalive_timeout=60, ttl_dns_cache=30, socket_factory=_socket),
             cookie_jar=aiohttp.DummyCookieJar(),
-            headers={"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "homeostat"},
+            headers={"Accept-Encoding": "identity", "User-Agent": "homeostat"},
             skip_auto_headers=("Content-Type",),
             auto_decompress=False,
-            timeout=_REQUEST_TIMEOUT,
+            timeout=aiohttp.ClientTimeout(total=_REQUEST_SECONDS, sock_connect=10),
             read_bufsize=2**18,
         )
 
     async def aclose(self) -> None:
-        await self._requests.close()
-        await self._streams.close()
+        await self._connections.aclose()
+        await self._session.close()
 
     async def request(
         self,
@@ -110,21 +106,20 @@ class Transport:
     async def _once(self, method: str, path: str, body: bytes | None, headers: Mapping[str, str] | None) -> tuple[int, bytes, float]:
         sent = await self._headers(headers)
         try:
-            async with self._requests.request(
-                method,
-                URL(self.server + path, encoded=True),
-                data=body,
-                headers=sent,
-                allow_redirects=False,
-                **self._extra,
-            ) as response:
-                answer = await response.read()
-                self.reachable = True
-                wait = 0.0 if response.status < 300 else _retry_after(response.headers)
-                return response.status, answer, wait
+            if self._access.proxy:
+                status, answer, wait = await self._through_proxy(method, path, sent, body)
+            else:
+                status, answer, wait = await self._connections.request(method, path, sent, body)
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             self._lost(error)
             raise unreachable(self.server, error) from error
+        self.reachable = True
+        return status, answer, _seconds(wait) if wait else 0.0
+
+    async def _through_proxy(self, method: str, path: str, headers: dict[str, str], body: bytes | None) -> tuple[int, bytes, str]:
+        url = URL(self.server + path, encoded=True)
+        async with self._session.request(method, url, data=body, headers=headers, allow_redirects=False, **self._extra) as response:
+            return response.status, await response.read(), response.headers.get("Retry-After", "")
 
     @contextlib.asynccontextmanager
     async def stream(self, path: str, *, idle: float) -> AsyncIterator[AsyncIterator[bytes]]:
@@ -132,7 +127,7 @@ class Transport:
         sent = await self._headers(None)
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=idle)
         try:
-            async with self._streams.get(
+            async with self._session.get(
                 URL(self.server + path, encoded=True), headers=sent, timeout=timeout, allow_redirects=False, **self._extra
             ) as response:
                 self.reachable = True
@@ -140,7 +135,7 @@ class Transport:
                     answer = await response.read()
                     if response.status == 401:
                         await self._access.credentials.renew()
-                    raise _error(response.status, answer, _retry_after(response.headers))
+                    raise _error(response.status, answer, _seconds(response.headers.get("Retry-After", "")))
                 yield response.content.iter_any()
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             self._lost(error)
@@ -148,12 +143,16 @@ class Transport:
 
     def _lost(self, error: BaseException) -> None:
         # A kept-alive connection that the server closes just then says nothing about the next one.
-        if isinstance(error, aiohttp.ClientConnectorError | TimeoutError):
+        if not isinstance(
+            error, aiohttp.ServerDisconnectedError | aiohttp.ClientPayloadError | ConnectionResetError | connections.LostError
+        ):
             self.reachable = False
 
     async def _headers(self, headers: Mapping[str, str] | None) -> dict[str, str]:
         authorization = await self._access.credentials.header()
-        sent = {"Authorization": authorization} if authorization else {}
+        sent = {"Accept": "application/json"}
+        if authorization:
+            sent["Authorization"] = authorization
         if headers:
             sent.update(headers)
         return sent
@@ -165,10 +164,10 @@ def backoff(attempt: int, *, first: float = _FIRST_WAIT, longest: float = LONGES
     return wait * random.uniform(0.5, 1.0)  # noqa: S311  spreads load, guards nothing
 
 
-def _retry_after(headers: Mapping[str, str]) -> float:
+def _seconds(retry_after: str) -> float:
     """Kubernetes sends whole seconds; the other form of the header, a date, counts as not sent."""
     try:
-        return float(headers.get("Retry-After", "0"))
+        return max(0.0, float(retry_after))
     except ValueError:
         return 0.0
 
@@ -182,11 +181,7 @@ def _error(status: int, answer: bytes, wait: float, *, secret: bool = False) -> 
 
 
 def _socket(info: Any) -> socket.socket:
-    """A socket that notices a vanished peer within a minute, also when nothing is being sent."""
     family, kind, proto, _, _ = info
     made = socket.socket(family=family, type=kind, proto=proto)
-    made.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for option, value in (("TCP_KEEPIDLE", 20), ("TCP_KEEPINTVL", 8), ("TCP_KEEPCNT", 3), ("TCP_USER_TIMEOUT", _DEAD_AFTER * 1000)):
-        if hasattr(socket, option):
-            made.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
+    connections.notice_vanished_peers(made)
     return made
