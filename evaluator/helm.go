@@ -203,7 +203,8 @@ type chartOutput struct {
 
 // add reads what was rendered. line is where text begins in the output of its template.
 func (o *chartOutput) add(file, text string, line int) error {
-	found, err := readObjects([]byte(text), file)
+	// Helm prints a line break after each document: it is part of a block that the document ends with.
+	found, err := readObjects([]byte(text+"\n"), file)
 	if err != nil {
 		if err.Line > 0 {
 			err.Line += line - 1
