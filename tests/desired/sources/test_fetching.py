@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import time
 from pathlib import Path
 
 import pytest
 
 from homeostat.box.gitserver import GitServer
-from homeostat.desired.sources.errors import CacheError, FetchFailedError, SlowError, SourceError, UnreachableError
+from homeostat.desired.sources.errors import CacheError, EmptyRepositoryError, FetchFailedError, SlowError, SourceError, UnreachableError
 from homeostat.desired.sources.git import GitSources, Repo
 from homeostat.desired.sources.remote import Gates, Limits
 from tests.desired.sources.servers import FailingServer, HeldServer, listening
@@ -74,6 +76,51 @@ async def test_a_fetch_moves_only_what_is_new(server: GitServer, work: Worktree,
     assert (await sources.resolve(repo, "main", fresh=True)).commit == second
     sent = sum(seen.sent for seen in server.seen if seen.service == "git-upload-pack")
     assert sent < 8000 < whole
+
+
+async def test_apps_that_take_turns_share_a_fetch_that_began_after_their_reason(
+    server: GitServer, work: Worktree, sources: GitSources
+) -> None:
+    await work.commit({"a": "1"})
+    repo = Repo(server.url("web"))
+    await sources.resolve(repo, "main")
+    second = await work.commit({"a": "2"})
+    pushed = time.monotonic()
+    server.seen.clear()
+    for _ in range(20):
+        assert (await sources.resolve(repo, "main", fresh=True, since=pushed)).commit == second
+    assert fetches(server) == 1
+
+
+async def test_a_cache_that_nobody_uses_for_a_month_is_removed(tmp_path: Path, server: GitServer, work: Worktree) -> None:
+    await work.commit({"a": "1"})
+    async with GitSources(tmp_path / "cache") as sources:
+        await sources.resolve(Repo(server.url("web")), "main")
+    (cache,) = (tmp_path / "cache" / "git").iterdir()
+    (tmp_path / "cache" / "git" / "half.new").mkdir()
+    async with GitSources(tmp_path / "cache"):
+        assert list((tmp_path / "cache" / "git").iterdir()) == [cache]
+    os.utime(cache, (0, 0))
+    async with GitSources(tmp_path / "cache"):
+        assert list((tmp_path / "cache" / "git").iterdir()) == []
+
+
+async def test_what_nobody_asks_for_is_forgotten_and_found_again(
+    server: GitServer, work: Worktree, sources: GitSources, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit = await work.commit({"a": "1"})
+    await server.create("other")
+    await work.push("main")
+    repo = Repo(server.url("web"))
+    await sources.resolve(repo, "main")
+    (shelf,) = sources._shelves.values()
+    if shelf.tidied is not None:
+        await shelf.tidied
+    monkeypatch.setattr("homeostat.desired.sources.git._IDLE", -1.0)
+    with pytest.raises(EmptyRepositoryError):
+        await sources.resolve(Repo(server.url("other")), "main")
+    assert repo not in sources._remotes
+    assert (await sources.resolve(repo, "main")).commit == commit
 
 
 async def test_poll_says_whether_anything_moved(server: GitServer, work: Worktree, sources: GitSources) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -14,7 +15,7 @@ from typing import Self
 
 import msgspec
 
-from homeostat.desired.sources import revisions, secrets, urls
+from homeostat.desired.sources import revisions, secrets, store, urls
 from homeostat.desired.sources.credentials import Credentials
 from homeostat.desired.sources.errors import (
     CacheError,
@@ -31,6 +32,9 @@ from homeostat.desired.sources.store import Commit, Store
 
 Highest = Callable[[str, Sequence[str]], Awaitable[str | None]]
 """Answers the highest of some versions that satisfies a constraint (``SemverRequest`` through the evaluator's pool), or ``None``."""
+
+
+_IDLE = 24 * 3600.0
 
 
 class Repo:
@@ -104,25 +108,28 @@ class GitSources:
         self._remotes: dict[Repo, Remote] = {}
 
     async def __aenter__(self) -> Self:
-        await asyncio.to_thread(secrets.sweep, self._private)
+        await asyncio.to_thread(self._sweep)
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         for remote in self._remotes.values():
             await remote.aclose()
 
-    async def resolve(self, repo: Repo, revision: str, *, fresh: bool = False) -> Resolved:
+    async def resolve(self, repo: Repo, revision: str, *, fresh: bool = False, since: float | None = None) -> Resolved:
         """The commit that ``revision`` means: a branch, a tag, a full or short commit id, a range of versions, ``HEAD`` or nothing.
 
         Without ``fresh`` nothing is asked of the server once the repository was fetched by this process and the revision is known. With
         it, the answer comes from a fetch that begins after the call, shared by all who ask at that time; a full commit id that is here
-        needs none. Raises a :class:`homeostat.desired.sources.errors.SourceError`.
+        needs none. ``since`` (:func:`time.monotonic`) widens the sharing: a fetch that began at that time or later is fresh enough, as when
+        a thousand apps are refreshed for one push and take their turns. Raises a :class:`homeostat.desired.sources.errors.SourceError`.
         """
         wanted = revisions.read(revision)
         remote = self._remote(repo)
         fetched = False
         new = bool(wanted.other) and remote.want(wanted.other)
         pinned = wanted.form is Form.COMMIT and remote.ready and remote.store.commit_of(wanted.text) is not None
+        if fresh and since is not None and remote.ready and remote.fetched_at >= since:
+            fresh = False
         if not remote.ready or ((fresh or new) and not pinned):
             await remote.fetch(fresh=fresh or new)
             fetched = True
@@ -171,19 +178,39 @@ class GitSources:
     def _private(self) -> Path:
         return self._root / "private"
 
+    @property
+    def _caches(self) -> Path:
+        return self._root / "git"
+
+    def _sweep(self) -> None:
+        """Remove what a killed process left, and the caches that nobody has used for long."""
+        secrets.sweep(self._private)
+        store.sweep(self._caches)
+
     def _remote(self, repo: Repo) -> Remote:
         remote = self._remotes.get(repo)
         if remote is None:
             self._check_folder(repo)
+            self._forget_idle()
             shelf = self._shelves.get(repo.key)
             if shelf is None:
                 name = hashlib.sha256(repo.key.encode()).hexdigest()
-                shelf = self._shelves[repo.key] = Shelf(Store(self._root / "git" / name))
+                shelf = self._shelves[repo.key] = Shelf(Store(self._caches / name))
             address = repo.address
             if repo.credentials is not None and repo.credentials.username and address.password:
                 address = address._replace(username="", password="")
             remote = self._remotes[repo] = Remote(address, repo.credentials, shelf, self._gates, self._private, self._limits)
+        remote.used = time.monotonic()
         return remote
+
+    def _forget_idle(self) -> None:
+        """Let go of what nobody has asked for in a long time: apps that are gone, credentials that were changed. The disk keeps its copy."""
+        long_ago = time.monotonic() - _IDLE
+        for repo in [repo for repo, remote in self._remotes.items() if remote.used < long_ago and not remote.busy]:
+            del self._remotes[repo]
+        in_use = {repo.key for repo in self._remotes}
+        for key in [key for key in self._shelves if key not in in_use]:
+            del self._shelves[key]
 
     def _check_folder(self, repo: Repo) -> None:
         if repo.address.scheme != "file":

@@ -114,6 +114,7 @@ class Remote:
         self.references: Mapping[str, str] | None = None
         self.gone: dict[str, str] = {}
         self.memory: dict[str, tuple[str, str]] = {}
+        self.used = time.monotonic()
         self._shelf = shelf
         self._gates = gates
         self._folder = folder
@@ -125,7 +126,7 @@ class Remote:
         self._by_id: dict[str, asyncio.Task[bool | SourceError]] = {}
         self._not_handed_out: dict[str, float] = {}
         self._seen_generation = -1
-        self._fetched_at = float("-inf")
+        self.fetched_at = float("-inf")
         self._failures = 0
         self._failed_at = float("-inf")
         self._failure: SourceError | None = None
@@ -134,12 +135,18 @@ class Remote:
     @property
     def recent(self) -> bool:
         """Whether a fetch has succeeded so lately that it answers for what it did not see."""
-        return not self.store.damaged and time.monotonic() - self._fetched_at < self._limits.recent
+        return not self.store.damaged and time.monotonic() - self.fetched_at < self._limits.recent
 
     @property
     def ready(self) -> bool:
         """Whether the last fetch can be answered from."""
         return self.references is not None and not self.store.damaged
+
+    @property
+    def busy(self) -> bool:
+        """Whether something runs for this repository."""
+        running = (self._running, self._waiting, self._shelf.tidied, *self._by_id.values())
+        return any(task is not None and not task.done() for task in running)
 
     async def fetch(self, *, fresh: bool) -> bool:
         """Fetch, or share a fetch; ``True`` when a reference moved. ``fresh`` asks for one that starts after this call.
@@ -243,7 +250,7 @@ class Remote:
         if self._seen_generation != self._shelf.generation or self.references is None:
             moved = self._take(await asyncio.to_thread(self.store.references))
             self._seen_generation = self._shelf.generation
-        self._fetched_at = started
+        self.fetched_at = started
         return moved
 
     def _take(self, references: Mapping[str, str]) -> bool:

@@ -9,7 +9,9 @@ Reads take microseconds from memory and well under a millisecond from disk; they
 
 from __future__ import annotations
 
+import os
 import shutil
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TypeVar
@@ -25,6 +27,7 @@ from homeostat.model.tree import EntryKind, Trace
 PREFIX = "refs/homeostat/"
 MAX_FILE = 64 * 1024 * 1024
 _MAX_NAMES = 500_000
+_UNUSED = 30 * 24 * 3600.0
 _MAX_CHANGES = 500_000
 
 _KINDS = {0o040000: EntryKind.DIRECTORY, 0o120000: EntryKind.SYMLINK, 0o160000: EntryKind.SUBMODULE}
@@ -41,6 +44,14 @@ for _level in (
     pygit2.enums.ConfigLevel.PROGRAMDATA,
 ):
     pygit2.settings.search_path[_level] = ""
+
+
+def sweep(folder: Path) -> None:
+    """Remove the repositories in ``folder`` that no process has used for a month, and halves that a killed process left."""
+    long_ago = time.time() - _UNUSED
+    for path in folder.iterdir() if folder.exists() else ():
+        if path.suffix in {".new", ".old"} or path.stat().st_mtime < long_ago:
+            shutil.rmtree(path, ignore_errors=True)
 
 
 class Commit(msgspec.Struct, frozen=True):
@@ -104,6 +115,7 @@ class Store:
     def references(self) -> dict[str, str]:
         """What the last fetch saw: the server's name (``HEAD``, ``refs/heads/main``) → the id of what it points to, tags not peeled."""
         found: dict[str, str] = {}
+        os.utime(self.path)  # for ``sweep``
         for reference in self._open().references.iterator():
             name = reference.name
             if name.startswith(PREFIX):
