@@ -58,6 +58,7 @@ class Proxy:
     """``server`` is its address, ``kubeconfig`` a file that leads a client to it; ``requests`` lists ``(method, path and query)`` as they came.
 
     ``token`` and ``accept``, when set, are what the server is shown instead of the kubeconfig's credentials and the client's Accept header.
+    Without ``own_credentials`` the client's own are passed on.
     """
 
     def __init__(self, kubeconfig: Path, *, port: int = 0) -> None:
@@ -66,6 +67,7 @@ class Proxy:
         self.port = port
         self.token = ""
         self.accept = ""
+        self.own_credentials = True
         self._upstream = kubeconfig
         self._folder = tempfile.TemporaryDirectory(prefix="homeostat-proxy-")
         self._open: set[asyncio.Transport] = set()
@@ -170,7 +172,9 @@ class Proxy:
                 transport.abort()
                 return web.Response()
         sent = {name: value for name, value in request.headers.items() if name.lower() not in _HOP_BY_HOP}
-        sent["Authorization"] = f"Bearer {self.token}" if self.token else await self._access.credentials.header()
+        sent["Authorization"] = request.headers.get("Authorization", "")
+        if self.own_credentials:
+            sent["Authorization"] = f"Bearer {self.token}" if self.token else await self._access.credentials.header()
         if self.accept:
             sent["Accept"] = self.accept
         url = URL(self._access.server + request.raw_path, encoded=True)

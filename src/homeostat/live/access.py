@@ -192,7 +192,7 @@ def _pem(entry: Mapping[str, Any], field: str) -> str:
     data = entry.get(f"{field}-data")
     try:
         if data:
-            return base64.b64decode(str(data)).decode()
+            return base64.b64decode("".join(str(data).split()), validate=True).decode()
         return Path(str(entry[field])).read_text() if entry.get(field) else ""
     except (OSError, binascii.Error, UnicodeDecodeError) as error:
         raise AccessError(f"the kubeconfig's {field} cannot be read: {error}") from error

@@ -192,6 +192,15 @@ class Cluster:
         if len(change.apps) > 1:
             self._tell(change)
 
+    def note_deletion(self, key: Key, answer: Object, *, uid: str) -> None:
+        """The same for the answer to a delete: the object is on its way out, or (a ``Status``) gone."""
+        if answer.get("kind") == "Status" and answer.get("apiVersion") == "v1":
+            node = self.index.node(key)
+            if node is not None:
+                self.index.drop(key, version=node.version, uid=uid)
+        else:
+            self.note(answer)
+
     def release(self, app: str) -> None:
         """The app is gone: it claims nothing any more."""
         self.index.claim(app, ())

@@ -157,6 +157,10 @@ class _Connection(asyncio.Protocol):
         self._fail(exc if isinstance(exc, OSError) else LostError("the connection was lost"))
         self.ended.set()
 
+    def on_message_begin(self) -> None:
+        if self._waiter is None:  # a second answer to one request: whatever it is, it must not become that of the next one
+            self.close()
+
     def on_header(self, name: bytes, value: bytes) -> None:
         if len(name) == 11 and name.lower() == b"retry-after":
             self._retry_after = value.decode("latin-1")
