@@ -3,8 +3,7 @@
 One struct per evaluator, tagged by ``evaluator``; the Go side has one file for each. Renders (directory, kustomize, helm) read files through
 the virtual file system and answer ``{"objects": [{"object": {…}, "file": "…", "line": n}, …]}``; the others answer as their docstring says.
 
-``env`` is what ``$NAME`` stands for where Argo CD substitutes it. Who asks has usually substituted already (``desired/render/request.py``, for
-all renderers alike): an empty ``env`` means that nothing is substituted, not that every name stands for nothing.
+``env`` is what ``$NAME`` stands for in the options, where Argo CD substitutes it; a name that is not in it stands for nothing, ``$$`` for ``$``.
 """
 
 from __future__ import annotations

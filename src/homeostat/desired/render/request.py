@@ -1,7 +1,6 @@
 """What an evaluator is asked: an app's source options and its surroundings as a request (reference 1.1, 1.16, 2.16).
 
-Argo CD's build environment (``$ARGOCD_APP_NAME`` and the like) is put in here, where Argo CD puts it in, so that a request holds nothing that
-it does not need: only a source that speaks of the revision is rendered again for a new one.
+Of Argo CD's build environment (``$ARGOCD_APP_NAME`` and the like) a request holds only what its source mentions.
 """
 
 from __future__ import annotations
@@ -40,18 +39,15 @@ class RenderContext(msgspec.Struct, frozen=True):
 
 def request_of(source: Source, folder: str, kind: SourceType, context: RenderContext) -> Request:
     """The request that renders ``folder`` of the source's tree."""
-    env = environment(source, context)
     match kind:
         case SourceType.HELM:
-            return _helm(source.helm or HelmOptions(), folder, context, env)
+            return _helm(source, folder, context)
         case SourceType.KUSTOMIZE:
-            return _kustomize(source.kustomize or KustomizeOptions(), folder, context, env)
+            return _kustomize(source, folder, context)
         case SourceType.DIRECTORY:
-            return DirectoryRequest(path=folder, options=_directory(source.directory or DirectoryOptions(), env))
+            return DirectoryRequest(path=folder, options=_directory(source, context))
         case SourceType.PLUGIN:
-            raise RenderNotSupportedError(
-                "config management plugins (spec.source.plugin) are not supported yet", hint="render with Helm, Kustomize or plain files"
-            )
+            raise _no_plugins()
 
 
 def refuse_unsupported(source: Source) -> None:
@@ -66,14 +62,21 @@ def refuse_unsupported(source: Source) -> None:
     if source.ref:
         raise RenderNotSupportedError(f"references between sources are not supported yet (ref: {source.ref})")
     if source.plugin is not None:
-        raise RenderNotSupportedError(
-            "config management plugins (spec.source.plugin) are not supported yet", hint="render with Helm, Kustomize or plain files"
-        )
+        raise _no_plugins()
+
+
+def _no_plugins() -> RenderNotSupportedError:
+    return RenderNotSupportedError(
+        "config management plugins (spec.source.plugin) are not supported yet", hint="render with Helm, Kustomize or plain files"
+    )
 
 
 def environment(source: Source, context: RenderContext) -> dict[str, str]:
-    """Argo CD's build environment."""
-    return {
+    """What the source mentions of Argo CD's build environment."""
+    mentioned = msgspec.json.encode(source)
+    if b"$" not in mentioned:
+        return {}
+    values = {
         "ARGOCD_APP_NAME": context.app_name,
         "ARGOCD_APP_NAMESPACE": context.namespace,
         "ARGOCD_APP_PROJECT_NAME": context.project,
@@ -86,16 +89,11 @@ def environment(source: Source, context: RenderContext) -> dict[str, str]:
         "KUBE_VERSION": context.kube_version,
         "KUBE_API_VERSIONS": ",".join(context.api_versions),
     }
+    return {name: value for name, value in values.items() if name.encode() in mentioned}
 
 
-def _helm(options: HelmOptions, folder: str, context: RenderContext, env: Mapping[str, str]) -> HelmRequest:
-    replace = msgspec.structs.replace
-    options = replace(
-        options,
-        value_files=tuple(expand(path, env) for path in options.value_files),
-        parameters=tuple(replace(parameter, value=expand(parameter.value, env)) for parameter in options.parameters),
-        file_parameters=tuple(replace(parameter, path=expand(parameter.path, env)) for parameter in options.file_parameters),
-    )
+def _helm(source: Source, folder: str, context: RenderContext) -> HelmRequest:
+    options = source.helm or HelmOptions()
     return HelmRequest(
         path=folder,
         options=options,
@@ -103,34 +101,30 @@ def _helm(options: HelmOptions, folder: str, context: RenderContext, env: Mappin
         namespace=options.namespace or context.namespace,
         kube_version=options.kube_version or context.kube_version,
         api_versions=options.api_versions or context.api_versions,
+        env=environment(source, context),
     )
 
 
-def _kustomize(options: KustomizeOptions, folder: str, context: RenderContext, env: Mapping[str, str]) -> KustomizeRequest:
-    annotations = options.common_annotations
-    if options.common_annotations_envsubst:
-        annotations = {name: expand(text, env) for name, text in annotations.items()}
-    options = msgspec.structs.replace(
-        options,
-        images=tuple(expand(image, env) for image in options.images),
-        common_labels={name: expand(text, env) for name, text in options.common_labels.items()},
-        common_annotations=annotations,
-    )
+def _kustomize(source: Source, folder: str, context: RenderContext) -> KustomizeRequest:
+    options = source.kustomize or KustomizeOptions()
     if "--enable-helm" in context.build_options:
         options = msgspec.structs.replace(
             options,
             kube_version=options.kube_version or context.kube_version,
             api_versions=options.api_versions or context.api_versions,
         )
-    return KustomizeRequest(path=folder, options=options, build_options=context.build_options)
+    return KustomizeRequest(path=folder, options=options, build_options=context.build_options, env=environment(source, context))
 
 
-def _directory(options: DirectoryOptions, env: Mapping[str, str]) -> DirectoryOptions:
+def _directory(source: Source, context: RenderContext) -> DirectoryOptions:
+    options = source.directory or DirectoryOptions()
+    if not options.ext_vars and not options.tlas:
+        return options
+    env = environment(source, context)
+
     def filled(variables: tuple[JsonnetVar, ...]) -> tuple[JsonnetVar, ...]:
         return tuple(msgspec.structs.replace(variable, value=expand(variable.value, env)) for variable in variables)
 
-    if not options.ext_vars and not options.tlas:
-        return options
     return msgspec.structs.replace(options, ext_vars=filled(options.ext_vars), tlas=filled(options.tlas))
 
 
