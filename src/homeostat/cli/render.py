@@ -14,6 +14,8 @@ import click
 import orjson
 
 from homeostat import toolchain
+from homeostat.cli import output as output_
+from homeostat.desired.errors import RenderError
 from homeostat.desired.local import LocalTree
 from homeostat.desired.render.detect import SourceType
 from homeostat.desired.render.renderer import RenderContext, Rendered, Renderer
@@ -44,7 +46,7 @@ _TYPES = {kind.value.lower(): kind for kind in (SourceType.HELM, SourceType.KUST
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="The folder that nothing outside is read of. By default the Git working copy that DIR is in, else DIR.",
 )
-@click.option("-o", "--output", type=click.Choice(["yaml", "json", "name"]), default="yaml", show_default=True)
+@output_.format_option("yaml", "json", "name")
 def render(
     *,
     folder: Path,
@@ -76,18 +78,20 @@ def render(
         api_versions=api_versions,
         source_type=_TYPES[kind] if kind else "",
     )
-    rendered = asyncio.run(_render(source, LocalTree(root), context))
+    with output_.progress() as tell:
+        program = toolchain.program("evaluator", progress=tell)
+    rendered = asyncio.run(_render(program, source, LocalTree(root), context))
     click.echo(_printed(rendered.manifests, output), nl=False)
 
 
-async def _render(source: Source, tree: LocalTree, context: RenderContext) -> Rendered:
-    program = await asyncio.to_thread(toolchain.program, "evaluator", progress=_tell)
-    async with Pool(program=program, size=1) as pool:
-        return await Renderer(pool=pool).render(source=source, tree=tree, context=context)
-
-
-def _tell(line: str) -> None:
-    click.echo(line, err=True)
+async def _render(program: Path, source: Source, tree: LocalTree, context: RenderContext) -> Rendered:
+    try:
+        async with Pool(program=program, size=1) as pool:
+            return await Renderer(pool=pool).render(source=source, tree=tree, context=context)
+    except RenderError as error:
+        if "leaves the repository" in error.message and not error.hint:
+            error.hint = "give a `--root` that holds all that DIR refers to"
+        raise
 
 
 def _root_of(folder: Path) -> Path:
@@ -104,16 +108,13 @@ def _parameter(text: str, option: str) -> HelmParameter:
 
 def _values_file(text: str, folder: Path, root: Path) -> str:
     """A file named from here, or from the chart as in an Application, as a path from the chart."""
-    for path in (Path(text), folder / text):
-        if not path.is_file():
-            continue
-        path = path.absolute()
-        if not path.is_relative_to(root):
-            raise InvalidError(
-                f"--values {text}: the file is not below {root}", hint="give a `--root` that holds both the chart and the file"
-            )
-        return os.path.relpath(path, folder)
-    raise InvalidError(f"--values {text}: there is no such file", hint="name it from the current folder or from DIR")
+    path = next((path.absolute() for path in (Path(text), folder / text) if path.is_file()), None)
+    if path is None:
+        raise InvalidError(f"--values {text}: there is no such file", hint="name it from the current folder or from DIR")
+    path = Path(os.path.normpath(path))
+    if not path.is_relative_to(root):
+        raise InvalidError(f"--values {text}: the file is not below {root}", hint="give a `--root` that holds both the chart and the file")
+    return os.path.relpath(path, folder)
 
 
 def _printed(manifests: tuple[Manifest, ...], output: str) -> str:

@@ -20,16 +20,13 @@ _NOWHERE = Origin()
 
 
 class RenderError(HomeostatError):
-    """An app's source does not render. ``origin`` says where, ``source_type`` what it was rendered as (empty when that is the problem)."""
+    """An app's source does not render. ``origin`` says where and stands before the message, ``source_type`` what it was rendered as (empty when that is the problem)."""
 
     def __init__(self, message: str, *, origin: Origin = _NOWHERE, source_type: str = "", hint: str = "") -> None:
-        super().__init__(message, hint=hint)
+        where = str(origin)
+        super().__init__(message if not where or where in message else f"{where}: {message}", hint=hint)
         self.origin = origin
         self.source_type = source_type
-
-    def __str__(self) -> str:
-        where = str(self.origin)
-        return self.message if not where or where in self.message else f"{where}: {self.message}"
 
     def again(self) -> Self:
         """The same error to be raised once more, without the memories of the last time."""

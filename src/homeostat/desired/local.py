@@ -61,7 +61,7 @@ class LocalTree(Tree):
                 continue
             real = "/".join([*chain, name])
             passed.add(real)
-            kind = None if name == _HIDDEN else self._kind(real)
+            kind = self._kind(real)
             if kind is not EntryKind.SYMLINK:
                 chain.append(name)
                 if kind is not EntryKind.DIRECTORY:
@@ -104,6 +104,8 @@ class LocalTree(Tree):
     # What is asked of the disk, and all of it: paths without links from here on.
 
     def _kind(self, real: str) -> EntryKind | None:
+        if _HIDDEN in real.split("/"):
+            return None
         try:
             return _kind(os.lstat(self._disk(real)))
         except (FileNotFoundError, NotADirectoryError, ValueError):
