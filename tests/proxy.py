@@ -177,7 +177,8 @@ class Proxy:
             sent["Authorization"] = f"Bearer {self.token}" if self.token else await self._access.credentials.header()
         if self.accept:
             sent["Accept"] = self.accept
-        url = URL(self._access.server + request.raw_path, encoded=True)
+        asked = URL(request.raw_path, encoded=True)  # absolute, when a client takes this for a forward proxy
+        url = URL(self._access.server + asked.raw_path_qs, encoded=True)
         try:
             async with self._session.request(request.method, url, headers=sent, data=await request.read() or None) as upstream:
                 if fault is not None and fault.drop:

@@ -201,6 +201,34 @@ def test_a_pod_finds_its_own_cluster(tmp_path: Path, certificate: tuple[str, str
         access.in_cluster({}, tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("server", "no_proxy", "proxy"),
+    [
+        ("https://cluster.example", "", "http://proxy:3128"),
+        ("https://127.0.0.1:6443", "", ""),
+        ("https://localhost:6443", "", ""),
+        ("https://cluster.example", "other.example", "http://proxy:3128"),
+        ("https://cluster.example", "cluster.example", ""),
+        ("https://a.cluster.example:6443", ".example", ""),
+        ("https://10.1.2.3", "192.168.0.0/16,10.0.0.0/8", ""),
+        ("https://11.1.2.3", "192.168.0.0/16,10.0.0.0/8", "http://proxy:3128"),
+        ("http://cluster.example", "", ""),
+    ],
+)
+def test_the_proxy_of_the_environment_is_used_as_kubectl_uses_it(server: str, no_proxy: str, proxy: str) -> None:
+    assert access.environment_proxy(server, {"HTTPS_PROXY": "proxy:3128", "NO_PROXY": no_proxy}) == proxy
+
+
+async def test_a_cluster_behind_a_proxy_is_reached_through_it(plane: Plane, tmp_path: Path, namespace: str) -> None:
+    async with Proxy(plane.kubeconfig) as proxy:
+        path = write(tmp_path, cluster={"server": "http://nowhere.invalid", "proxy-url": proxy.server})
+        async with await Client.connect(path) as client:
+            assert (await client.get(NAMESPACES, "", namespace))["metadata"]["name"] == namespace
+            with pytest.raises(errors.NotFoundError):
+                await client.get(NAMESPACES, "", f"{namespace}-absent")
+        assert proxy.count("GET", namespace) == 2
+
+
 async def test_a_refused_token_is_renewed_once_and_the_request_sent_again(plane: Plane, tmp_path: Path, namespace: str) -> None:
     plane.kubectl("create", "serviceaccount", "reader", "-n", namespace)
     (tmp_path / "token").write_text("nonsense")

@@ -10,12 +10,15 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
+import contextlib
+import ipaddress
 import os
 import ssl
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 import yaml
@@ -65,6 +68,7 @@ def in_cluster(environment: Mapping[str, str], files: Path) -> Access:
         credentials=who.FileCredentials(files / "token"),
         namespace=namespace.read_text().strip() if namespace.exists() else "default",
         tls=_tls(ca=(files / "ca.crt").read_text()),
+        proxy=environment_proxy(f"https://{host}:{port}", environment),
     )
 
 
@@ -107,7 +111,7 @@ def _access(chosen: Mapping[str, Any], cluster: Mapping[str, Any], user: Mapping
         namespace=str(chosen.get("namespace") or "default"),
         tls=tls,
         tls_server_name=str(cluster.get("tls-server-name") or ""),
-        proxy=str(cluster.get("proxy-url") or ""),
+        proxy=str(cluster.get("proxy-url") or "") or environment_proxy(server, os.environ),
     )
 
 
@@ -185,6 +189,36 @@ def _named(config: Mapping[str, Any], section: str, inner: str, name: str) -> Ma
                 return found
     known = ", ".join(sorted(str(entry.get("name")) for entry in config.get(section) or [])) or "none"
     raise AccessError(f"the kubeconfig has no {inner} named {name!r} (it has: {known})")
+
+
+def environment_proxy(server: str, environment: Mapping[str, str]) -> str:
+    """The proxy that ``HTTPS_PROXY``, ``HTTP_PROXY`` and ``NO_PROXY`` name for a server, as client-go reads them: never for this machine itself."""
+    url = urlsplit(server)
+    lowered = {name.lower(): value for name, value in sorted(environment.items())}  # lower case comes last, and wins
+    proxy = lowered.get(f"{url.scheme}_proxy", "")
+    host = (url.hostname or "").lower()
+    if not proxy or host in {"localhost", "::1"} or host.startswith("127."):
+        return ""
+    from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined]  # noqa: PLC0415  slow, and seldom needed
+
+    if proxy_bypass_environment(f"{host}:{url.port or 443}", {"no": lowered.get("no_proxy", "")}) or _in_networks(
+        host, lowered.get("no_proxy", "")
+    ):
+        return ""
+    return proxy if "://" in proxy else f"http://{proxy}"
+
+
+def _in_networks(host: str, no_proxy: str) -> bool:
+    """Whether ``no_proxy`` holds a network (``10.0.0.0/8``) that the address ``host`` is in."""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    for part in no_proxy.split(","):
+        with contextlib.suppress(ValueError):
+            if "/" in part and address in ipaddress.ip_network(part.strip(), strict=False):
+                return True
+    return False
 
 
 def _pem(entry: Mapping[str, Any], field: str) -> str:

@@ -140,7 +140,7 @@ def from_answer(status: int, payload: Any, *, text: str = "", retry_after: float
 def unreachable(server: str, error: BaseException) -> UnavailableError:
     """The error for a request that got no answer. ``server`` is the address that was tried, without credentials."""
     said = str(error) or type(error).__name__
-    if isinstance(error, EOFError | ConnectionResetError) or "payload is not completed" in said:
+    if isinstance(error, ConnectionResetError | BrokenPipeError):
         said = "the connection was lost"
     return UnavailableError(
         f"cannot reach the Kubernetes API server at {server}: {said}",
