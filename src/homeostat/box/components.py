@@ -50,6 +50,7 @@ class Component:
     name: str
     arguments: tuple[str, ...]
     grace: float = 5.0
+    environment: tuple[tuple[str, str], ...] = ()
 
 
 def components(files: Files, port: int) -> tuple[Component, ...]:
@@ -97,13 +98,11 @@ def _apiserver(files: Files, port: int) -> Component:
             "--endpoint-reconciler-type=none",
             # It would taint every new node as not ready, and the controller that takes the taint away needs real nodes.
             "--disable-admission-plugins=TaintNodesByCondition",
-            # One user, one machine: queues between the clients and the CPU only cost time.
-            "--enable-priority-and-fairness=false",
-            "--max-requests-inflight=0",
-            "--max-mutating-requests-inflight=0",
             "--profiling=false",
         ),
         grace=10.0,
+        # Measured: a quarter less CPU per write, for 90 MB. More of it saves nothing more.
+        environment=(("GOGC", "200"),),
     )
 
 

@@ -166,7 +166,8 @@ class Plane:
         # A plane that has been started has a file for every component: one that is down beside others that are up has lost more than itself.
         state = State.CRASHED if len(found) > 1 else found.pop()
         known = self.files.kubeconfig.exists()
-        ready = state is not State.DOWN and known and self._api().ready()
+        # Not asked when something has crashed: without etcd it takes the API server seconds to say no.
+        ready = state is State.UP and self._api().ready()
         return PlaneStatus(
             name=self.name,
             state=state,
@@ -217,7 +218,7 @@ class Plane:
         else:
             tell(f"starting {component.name}")
         # Nothing of the user's environment is theirs to see: proxies and credentials would only lead astray.
-        environment = {"HOME": str(self.files.root), "PATH": os.defpath}
+        environment = {"HOME": str(self.files.root), "PATH": os.defpath, **dict(component.environment)}
         if self._lifeline:
             environment[LIFELINE] = self._lifeline
         daemon.start([str(program), component.name, *component.arguments], folder=self.files.root, environment=environment)
