@@ -92,3 +92,15 @@ def test_a_submodule_is_not_supported() -> None:
 
     with pytest.raises(RenderNotSupportedError, match="submodule"):
         folder_of(WithSubmodule({}), Source(repo_url="r", path="sub"), set())
+
+
+@pytest.mark.parametrize(
+    ("disabled", "kind"),
+    [((), "Kustomize"), (("Kustomize",), "Helm"), (("Helm",), "Kustomize"), (("Helm", "Kustomize"), "Directory")],
+)
+def test_a_type_that_is_switched_off_gives_way(disabled: tuple[str, ...], kind: str) -> None:
+    source = Source(repo_url="r", path="web")
+    folder = folder_of(MemoryTree({"web/Chart.yaml": "", "web/kustomization.yaml": ""}), source, set())
+    assert detect(source, folder, disabled) == kind
+    chosen = Source(repo_url="r", path="web", helm=HelmOptions(release_name="x"))
+    assert detect(chosen, folder, disabled) == ("Directory" if "Helm" in disabled else "Helm")

@@ -6,6 +6,7 @@ Every path that is looked at is noted in the set that is handed in, misses inclu
 from __future__ import annotations
 
 import posixpath
+from collections.abc import Collection
 from enum import StrEnum
 
 from homeostat.desired.errors import RenderFailedError, RenderNotSupportedError
@@ -82,14 +83,19 @@ def explicit(source: Source) -> SourceType | None:
     return types[0] if types else None
 
 
-def detect(source: Source, folder: Folder) -> SourceType:
-    """What renders ``folder``. Where both a kustomization and a chart are, it is Kustomize, as in Argo CD."""
+def detect(source: Source, folder: Folder, disabled: Collection[str] = ()) -> SourceType:
+    """What renders ``folder``. Where both a kustomization and a chart are, it is Kustomize, as in Argo CD.
+
+    A type that is ``disabled`` (``kustomize.enable`` and ``helm.enable`` of argocd-cm) gives way to plain files.
+    """
     asked = explicit(source)
     if asked is not None:
-        return asked
-    if any(folder.file(name) for name in _KUSTOMIZATIONS):
+        return SourceType.DIRECTORY if asked in disabled else asked
+    if SourceType.KUSTOMIZE not in disabled and any(folder.file(name) for name in _KUSTOMIZATIONS):
         return SourceType.KUSTOMIZE
-    return SourceType.HELM if folder.file("Chart.yaml") else SourceType.DIRECTORY
+    if SourceType.HELM not in disabled and folder.file("Chart.yaml"):
+        return SourceType.HELM
+    return SourceType.DIRECTORY
 
 
 def _stat(tree: Tree, path: str) -> EntryKind | None:

@@ -73,8 +73,9 @@ class Renderer:
         if context.api_versions is not self._apis:  # hundreds of strings, and the same ones for every app
             self._apis = context.api_versions
             self._apis_digest = hashlib.blake2b(_encode(self._apis), digest_size=16).digest()
-        names = (context.app_name, context.namespace, context.project, context.kube_version, context.build_options, context.source_type)
-        return hashlib.blake2b(_encode((source, names, context.subject, self._apis_digest)), digest_size=16).digest()
+        about = (context.app_name, context.namespace, context.project, context.kube_version, context.subject)
+        how = (context.build_options, context.source_type, context.disabled)
+        return hashlib.blake2b(_encode((source, about, how, self._apis_digest)), digest_size=16).digest()
 
     async def _make(self, source: Source, tree: Tree, context: RenderContext, before: Trace) -> Made[Rendered]:
         seen: set[str] = set()
@@ -85,7 +86,7 @@ class Renderer:
             folder = folder_of(tree, source, seen)
             source = override(tree, source, folder, context.app_name)
             bound = context.revision if REVISION_MARK.encode() in _encode(source) else ""
-            kind = SourceType(context.source_type) if context.source_type else detect(source, folder)
+            kind = SourceType(context.source_type) if context.source_type else detect(source, folder, context.disabled)
             rendered, trace = await self._evaluate(source, tree, context, folder, kind, before)
         except EvaluateError as error:
             return Made(trace=error.trace | complete(tree, seen), error=_render_error(error, kind), revision=bound)

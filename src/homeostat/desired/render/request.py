@@ -23,7 +23,8 @@ class RenderContext(msgspec.Struct, frozen=True):
     """What a render depends on besides its source and files. ``subject`` names the app in errors and is no part of the render.
 
     ``kube_version`` is the server's (``1.36.3``), ``api_versions`` what it serves (``apps/v1``, ``apps/v1/Deployment``); ``build_options`` are
-    Argo CD's ``kustomize.buildOptions``. ``source_type`` forces a type where nothing may be detected.
+    Argo CD's ``kustomize.buildOptions``, ``disabled`` the types that its settings switch off (``Helm``, ``Kustomize``). ``source_type`` forces a
+    type where nothing may be detected.
     """
 
     app_name: str
@@ -35,6 +36,7 @@ class RenderContext(msgspec.Struct, frozen=True):
     subject: str = ""
     build_options: tuple[str, ...] = ()
     source_type: str = ""
+    disabled: tuple[str, ...] = ()
 
 
 def request_of(source: Source, folder: str, kind: SourceType, context: RenderContext) -> Request:
