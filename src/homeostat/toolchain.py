@@ -83,7 +83,6 @@ class _Module:
 _MODULES = {
     "box": _Module("the control plane", "about 5 minutes", package_data="box/_go"),
     "evaluator": _Module("the evaluator", "about a minute", package_data="evaluate/_go", prebuilt="evaluate/_bin/evaluator"),
-    "tools": _Module("the reference programs", "about a minute"),
 }
 
 
