@@ -97,13 +97,14 @@ async def assemble(options: Options, *, progress: Callable[[str], None] | None =
             answer = await pool.evaluate(SemverRequest(constraint=constraint, versions=tuple(versions)), subject=f"versions {constraint}")
             return str(answer.value) if answer.value is not None else None
 
-        repositories: dict[str, Repo] = {}
+        repositories: dict[tuple[str, str], Repo] = {}
 
-        def repository(url: str) -> Repo:
-            known = repositories.get(url)
+        def repository(url: str, project: str) -> Repo:
+            known = repositories.get((url, project))
             if known is None:
                 trusted = control.settings
-                known = repositories[url] = Repo(url, credentials_for(url, control.secrets, trusted.tls_certs, trusted.known_hosts))
+                credentials = credentials_for(url, control.secrets, trusted.tls_certs, trusted.known_hosts, project=project)
+                known = repositories[url, project] = Repo(url, credentials)
             return known
 
         control.subscribe_repositories(repositories.clear)
@@ -160,6 +161,7 @@ class Controller:
             await parts.cluster.retrack(parts.settings().tracking)
             parts.control.subscribe_settings(self._settings_changed.set)
             parts.control.subscribe_repositories(self.engine.everything_due)
+            parts.sources.subscribe(self.engine.repository_moved)
             group.create_task(self.engine.run(), name="loop")
             self.started.set()
             log.info("controller started", apps=len(list(parts.control.keys())), namespace=parts.control.namespace)

@@ -12,7 +12,7 @@ import pytest
 from homeostat.live.client import Client
 from homeostat.live.discovery import Discovery
 from homeostat.live.errors import ConflictError, NotFoundError, UnavailableError
-from homeostat.model.objects import GroupKind, Object
+from homeostat.model.objects import GroupKind, Key, Object
 from homeostat.model.sync import Action, Operation, OperationPhase, Plan, ResultCode, TaskResult
 from homeostat.model.tracking import Tracking
 from homeostat.sync import established
@@ -44,9 +44,13 @@ class Here:
         self.client = client
         self.discovery = Discovery(client)
         self.noted: list[Object] = []
+        self.deleted: list[tuple[Key, Object, str]] = []
 
     def note(self, answer: Object) -> None:
         self.noted.append(answer)
+
+    def note_deletion(self, key: Key, answer: Object, *, uid: str) -> None:
+        self.deleted.append((key, answer, uid))
 
     async def live(self, thing: Object) -> Object | None:
         group, _, version = thing["apiVersion"].rpartition("/")

@@ -49,7 +49,9 @@ def decide(
         return Decision(Verdict.NOTHING, "the app is synced by hand")
     if status is not SyncStatus.OUT_OF_SYNC:
         return Decision(Verdict.NOTHING, f"the app is {status}")
-    differing = [r for r in resources if r.status is SyncStatus.OUT_OF_SYNC]
+    differing = [r for r in resources if r.status is SyncStatus.OUT_OF_SYNC and not r.deleting]
+    if not differing and resources:
+        return Decision(Verdict.NOTHING, "what differs is on its way out")
     if not app.policy.prune and all(r.requires_pruning for r in differing):
         return Decision(Verdict.NOTHING, "only pruning is left, and prune is off")
     state = app.state

@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from homeostat.desired.render.normalise import normalise
 from homeostat.desired.render.renderer import RenderContext, Renderer
+from homeostat.desired.sources.errors import UnavailableError
 from homeostat.desired.sources.git import GitSources, Repo
 from homeostat.live.discovery import Discovery
 from homeostat.loop.memory import Memory, Wanted, digest_of
@@ -36,7 +37,7 @@ class Desirer:
         *,
         sources: GitSources,
         renderer: Renderer,
-        repository: Callable[[str], Repo],
+        repository: Callable[[str, str], Repo],
         discovery: Discovery,
         settings: Callable[[], Settings],
     ) -> None:
@@ -45,19 +46,19 @@ class Desirer:
         self._repository = repository
         self._discovery = discovery
         self._settings = settings
+        self._trouble: dict[str, str] = {}
 
-    async def wanted(self, app: App, memory: Memory, *, revision: str = "", fresh: bool = False, hard: bool = False) -> Wanted:
+    async def wanted(self, app: App, memory: Memory, *, revision: str = "", asked_at: float | None = None, hard: bool = False) -> Wanted:
         """The desired objects of ``app`` at ``revision`` (by default at what its source asks for).
 
-        ``fresh`` asks the source again, ``hard`` renders again. Raises :class:`UndesiredError`.
+        With ``asked_at`` (loop time) what the source said before then does not count; ``hard`` renders again. Raises :class:`UndesiredError`.
         """
         source = app.sources[0]
         commit = revision
         asked = revision or source.target_revision or "HEAD"
         try:
-            repository = self._repository(source.repo_url)
-            resolved = await self._sources.resolve(repository, revision or source.target_revision, fresh=fresh)
-            commit = resolved.commit
+            repository = self._repository(source.repo_url, app.project)
+            commit = await self._resolve(repository, revision or source.target_revision, asked_at)
             tree = await self._sources.tree(repository, commit)
             rendered = await self._renderer.render(source=source, tree=tree, context=self._context(app, commit), hard=hard)
         except HomeostatError as error:
@@ -103,15 +104,48 @@ class Desirer:
         memory.wanted = wanted
         return wanted
 
-    async def poll(self, url: str) -> bool:
-        """Asks the repository whether anything moved. Raises :class:`HomeostatError`."""
-        return await self._sources.poll(self._repository(url))
+    async def _resolve(self, repository: Repo, revision: str, asked_at: float | None) -> str:
+        """The commit of ``revision``; the last one known while the server does not answer, so that drift goes on being healed."""
+        try:
+            resolved = await self._sources.resolve(repository, revision, fresh=asked_at is not None, since=asked_at)
+        except UnavailableError as error:
+            try:
+                resolved = await self._sources.resolve(repository, revision)
+            except HomeostatError:
+                raise error from None
+            self._trouble[repository.key] = str(error)
+        else:
+            if asked_at is not None:
+                self._trouble.pop(repository.key, None)
+        return resolved.commit
+
+    def trouble(self, app: App) -> str:
+        """Why the repository of the app could not be asked the last time, when that is so and an older answer is being used."""
+        return self._trouble.get(self.key_of(app), "") if self._trouble else ""
+
+    def key_of(self, app: App) -> str:
+        """The repository of the app, by which apps that share it are told to look again."""
+        try:
+            return self._repository(app.sources[0].repo_url, app.project).key
+        except HomeostatError:
+            return ""
+
+    async def poll(self, app: App) -> bool:
+        """Asks the repository of the app whether anything moved; true when trouble with it began or ended."""
+        repository = self._repository(app.sources[0].repo_url, app.project)
+        before = self._trouble.pop(repository.key, "")
+        try:
+            await self._sources.poll(repository)
+        except HomeostatError as error:
+            self._trouble[repository.key] = str(error)
+            return before != str(error)
+        return bool(before)
 
     async def untouched(self, app: App) -> bool:
         """Whether the render of the app still holds at what its source asks for now; costs a look at the trace, and no network."""
         source = app.sources[0]
         try:
-            repository = self._repository(source.repo_url)
+            repository = self._repository(source.repo_url, app.project)
             commit = (await self._sources.resolve(repository, source.target_revision)).commit
             tree = await self._sources.tree(repository, commit)
         except HomeostatError:

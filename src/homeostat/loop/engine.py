@@ -2,6 +2,7 @@
 
     worker 1 … n     take the next app from the queue and reconcile it
     poller           asks each repository in use, once per interval, whether anything moved
+    spreader         tells the apps of a repository that moved, the touched ones first
     (callbacks)      an app's resource changed, an object of an app changed, a repository moved → the app is due
 
 A failure of one app is that app's: it is logged, and the app is due again with capped back-off. What reconciling means is next door.
@@ -12,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Sequence
 
 import structlog
 
@@ -23,8 +24,7 @@ from homeostat.loop.desire import Desirer
 from homeostat.loop.queue import AppQueue, Priority
 from homeostat.loop.reconcile import Reconciler
 from homeostat.loop.seam import Apps
-from homeostat.model.app import AppKey
-from homeostat.model.errors import HomeostatError
+from homeostat.model.app import App, AppKey
 from homeostat.model.objects import Key
 from homeostat.model.settings import Settings
 
@@ -32,6 +32,9 @@ log = structlog.get_logger()
 
 FIRST_BACKOFF = 1.0
 LONGEST_BACKOFF = 60.0
+
+POLL_CLOCK = 2.0
+"""Seconds between two looks at which repositories are due."""
 
 
 class Engine:
@@ -55,6 +58,9 @@ class Engine:
         self._workers = workers
         self.queue = AppQueue()
         self._failures: dict[AppKey, int] = {}
+        self._asked: dict[AppKey, float] = {}
+        self._moved: set[str] = set()
+        self._something_moved = asyncio.Event()
 
     async def run(self) -> None:
         """Until cancelled. Everything that is there is due once; after that, whatever changes."""
@@ -66,6 +72,7 @@ class Engine:
                 for number in range(self._workers):
                     group.create_task(self._work(), name=f"worker {number + 1}")
                 group.create_task(self._poll(), name="poller")
+                group.create_task(self._spread(), name="spread what moved")
         finally:
             self.queue.close()
             unsubscribe()
@@ -78,10 +85,10 @@ class Engine:
 
     async def _work(self) -> None:
         while True:
-            key, priority = await self.queue.take()
+            key, _ = await self.queue.take()
             started = time.monotonic()
             try:
-                after = await self._reconciler.reconcile(key, priority)
+                after = await self._reconciler.reconcile(key, asked_at=self._asked.pop(key, None))
             except ApiError as error:
                 self._failed(key, log.bind(error=str(error), status=error.status).warning)
             except Exception:  # noqa: BLE001 - one app's fault must not end the loop for the others
@@ -105,6 +112,8 @@ class Engine:
     def _app_changed(self, key: AppKey) -> None:
         app = self._apps.get(key)
         asked = app is not None and (bool(app.refresh) or app.requested is not None)
+        if asked:
+            self._asked.setdefault(key, time.monotonic())
         self.queue.add(key, Priority.HUMAN if asked else Priority.CHANGED)
 
     def _object_changed(self, _: Key, app_ids: frozenset[str]) -> None:
@@ -113,47 +122,53 @@ class Engine:
             if key is not None:
                 self.queue.add(key, Priority.CHANGED)
 
+    def repository_moved(self, repository: str) -> None:
+        """References of a repository moved: everybody who uses it looks again. Those whose render reads what changed go first."""
+        self._moved.add(repository)
+        self._something_moved.set()
+
+    async def _spread(self) -> None:
+        while True:
+            await self._something_moved.wait()
+            self._something_moved.clear()
+            moved, self._moved = self._moved, set()
+            using = self._repositories_in_use()
+            for repository in moved:
+                for app in using.get(repository, ()):
+                    untouched = await self._desirer.untouched(app)
+                    self.queue.add(app.key, Priority.PERIODIC if untouched else Priority.CHANGED)
+
     async def _poll(self) -> None:
         due: dict[str, float] = {}
         while True:
             settings = self._settings()
-            sources = self._sources_in_use()
+            using = self._repositories_in_use()
             now = time.monotonic()
-            for url in due.keys() - sources.keys():
-                del due[url]
-            for url in sources:
+            for repository in due.keys() - using.keys():
+                del due[repository]
+            for repository in using:
                 # Spread, so that a restart does not make all repositories be asked in the same second for ever.
-                due.setdefault(url, now + settings.timeout + random.uniform(0, settings.timeout_jitter))  # noqa: S311
-            ready = [url for url, at in due.items() if at <= now] if settings.timeout > 0 else []
+                due.setdefault(repository, now + settings.timeout + random.uniform(0, settings.timeout_jitter))  # noqa: S311
+            ready = [repository for repository, at in due.items() if at <= now] if settings.timeout > 0 else []
             async with asyncio.TaskGroup() as group:
-                for url in ready:
-                    del due[url]
-                    group.create_task(self._ask(url, sources[url]), name=f"poll {url}")
-            soonest = min(due.values(), default=now + settings.timeout) - time.monotonic()
-            await asyncio.sleep(min(max(soonest, 0.1), 5.0))
+                for repository in ready:
+                    del due[repository]
+                    group.create_task(self._ask(using[repository]), name=f"poll {repository}")
+            await asyncio.sleep(POLL_CLOCK)
 
-    async def _ask(self, url: str, using: Collection[AppKey]) -> None:
-        try:
-            moved = await self._desirer.poll(url)
-        except HomeostatError as error:
-            log.warning("repository could not be polled", repository=url, error=str(error))
-            moved = True  # the apps say so in their own conditions
-        if moved:
-            await self.repository_moved(using)
+    async def _ask(self, using: Sequence[App]) -> None:
+        if await self._desirer.poll(using[0]):
+            log.info("a repository can be asked again, or no more", repository=using[0].sources[0].repo_url, apps=len(using))
+            for app in using:
+                self.queue.add(app.key, Priority.PERIODIC)
 
-    async def repository_moved(self, using: Collection[AppKey]) -> None:
-        """Apps whose render read what changed go before those that only have a new revision to note."""
-        for key in using:
-            app = self._apps.get(key)
-            if app is not None:
-                untouched = await self._desirer.untouched(app)
-                self.queue.add(key, Priority.PERIODIC if untouched else Priority.CHANGED)
-
-    def _sources_in_use(self) -> dict[str, list[AppKey]]:
-        using: dict[str, list[AppKey]] = {}
+    def _repositories_in_use(self) -> dict[str, list[App]]:
+        using: dict[str, list[App]] = {}
         known = self._apps.keys()
         for key in known:
             app = self._apps.get(key)
-            if app is not None and app.sources and not app.problems:
-                using.setdefault(app.sources[0].repo_url, []).append(key)
+            if app is not None and app.sources and not app.problems and not app.skip:
+                repository = self._desirer.key_of(app)
+                if repository:
+                    using.setdefault(repository, []).append(app)
         return using

@@ -127,7 +127,9 @@ class Looker:
         health = await self._judge.judge(live)
         judged = Judged(key, desired.object, live, health)
         if expected.echo is None:
-            report = ResourceReport(key, api, SyncStatus.OUT_OF_SYNC, health=health, wave=wave, message=expected.error)
+            report = ResourceReport(
+                key, api, SyncStatus.OUT_OF_SYNC, health=health, wave=wave, message=expected.error, deleting=_is_going(live)
+            )
             return _made(version, basis, report, judged, live)
         try:
             rules = self._ignorer.rules_for(key, app.ignore)
@@ -136,7 +138,7 @@ class Looker:
             report = ResourceReport(key, api, SyncStatus.UNKNOWN, health=health, wave=wave, message=str(error))
             return replace(_made(version, basis, report, judged, live), problem=str(error))
         status = SyncStatus.OUT_OF_SYNC if found else SyncStatus.SYNCED
-        report = ResourceReport(key, api, status, health=health, wave=wave)
+        report = ResourceReport(key, api, status, health=health, wave=wave, deleting=_is_going(live))
         return replace(_made(version, basis, report, judged, live), differences=found)
 
     async def _extra(self, key: Key, live: Object) -> Compared:
@@ -150,9 +152,14 @@ class Looker:
             wave=wave_or_zero(live),
             hook=hook,
             requires_pruning=True,
+            deleting=_is_going(live),
         )
         matters = not hook and IGNORE_EXTRANEOUS not in annotations_of(live).get(COMPARE_OPTIONS, "")
         return replace(_made(0, (), report, Judged(key, None, live, health), live), matters=matters)
+
+
+def _is_going(live: Object) -> bool:
+    return "deletionTimestamp" in live["metadata"]
 
 
 def _made(version: int, basis: tuple[object, ...], report: ResourceReport, judged: Judged, live: Object) -> Compared:

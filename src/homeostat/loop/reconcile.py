@@ -19,7 +19,6 @@ from homeostat.loop.deleting import Deleter
 from homeostat.loop.desire import Desirer, UndesiredError
 from homeostat.loop.look import Looker
 from homeostat.loop.memory import Memory
-from homeostat.loop.queue import Priority
 from homeostat.loop.seam import Apps
 from homeostat.loop.syncing import Syncer, automated
 from homeostat.loop.turn import Turn
@@ -61,8 +60,8 @@ class Reconciler:
         """The app whose objects are tracked under ``app_id``, when it has been looked at."""
         return self._ids.get(app_id)
 
-    async def reconcile(self, key: AppKey, priority: Priority) -> After:
-        """Raises :class:`ApiError` when the API server cannot be asked: nothing is concluded from that, and the engine tries again."""
+    async def reconcile(self, key: AppKey, *, asked_at: float | None = None) -> After:
+        """``asked_at``: somebody asked for this look at that (monotonic) time, and what the source said before does not count. Raises :class:`ApiError` when the API server cannot be asked: nothing is concluded from that, and the engine tries again."""
         app = self._apps.get(key)
         if app is None:
             self.forget(key)
@@ -79,7 +78,7 @@ class Reconciler:
             turn.tell("InvalidSpecError", app.problems)
             self._refuse(turn, "; ".join(app.problems))
         else:
-            await self._look_and_act(turn, priority)
+            await self._look_and_act(turn, asked_at)
         await self._apps.report(turn.app, turn.report())
         return After(turn.again)
 
@@ -105,14 +104,15 @@ class Reconciler:
         await self._apps.report(app, turn.report())
         return After(problem.seconds)
 
-    async def _look_and_act(self, turn: Turn, priority: Priority) -> None:
+    async def _look_and_act(self, turn: Turn, asked_at: float | None) -> None:
         app, memory = turn.app, turn.memory
-        fresh = bool(app.refresh) or priority is Priority.HUMAN
-        if fresh:
+        if app.refresh and asked_at is None:
+            asked_at = time.monotonic()
+        if asked_at is not None:
             memory.expected = {key: known for key, known in memory.expected.items() if not known.error}
         pinned = self._pinned(turn)
         try:
-            turn.wanted = await self._desirer.wanted(app, memory, revision=pinned, fresh=fresh, hard=app.refresh == "hard")
+            turn.wanted = await self._desirer.wanted(app, memory, revision=pinned, asked_at=asked_at, hard=app.refresh == "hard")
         except UndesiredError as error:
             turn.revision = error.revision
             turn.reconciled_at = times.stamp(turn.now)
@@ -122,8 +122,11 @@ class Reconciler:
             self._refuse(turn, str(error))
             return
         turn.revision = turn.wanted.revision
-        if fresh or turn.revision != app.synced_revision:
+        if asked_at is not None or turn.revision != app.synced_revision:
             turn.reconciled_at = times.stamp(turn.now)
+        trouble = self._desirer.trouble(app)
+        if trouble:
+            turn.tell("ComparisonError", [f"{trouble} (going on with {turn.revision}, the last revision known)"])
         for kind, message in turn.wanted.warnings:
             turn.tell(kind, [message])
         turn.tell("ComparisonError", [*turn.wanted.invalid, *turn.wanted.unknown])
@@ -185,3 +188,4 @@ class Reconciler:
 
     async def _save(self, turn: Turn) -> None:
         turn.app = await self._apps.report(turn.app, turn.report())
+        turn.refreshed = False  # one that is asked for from here on is another one

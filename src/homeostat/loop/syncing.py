@@ -29,7 +29,8 @@ from homeostat.sync import events, retry
 from homeostat.sync import options as opt
 from homeostat.sync.plan import PlanInput, Target, plan
 from homeostat.sync.run import Done, Runner, run_options
-from homeostat.sync.step import Finish, LiveHealth, Observed, RunWave, Wait, record, step, terminate
+from homeostat.sync.select import heal_selection
+from homeostat.sync.step import Finish, LiveHealth, Observed, RunWave, Wait, record, step, terminate, to_observe
 
 log = structlog.get_logger()
 
@@ -60,17 +61,8 @@ def automated(turn: Turn, decision: Decision) -> Operation:
 
 
 def _differing(turn: Turn) -> tuple[SyncSelection, ...]:
-    """The objects of a self-heal. The namespace is named only where kind and name alone would reach another object of the app."""
     keys = [r.key for r in turn.look.resources if r.status is SyncStatus.OUT_OF_SYNC]
-    named = [key._replace(namespace="") for key in (r.key for r in turn.look.resources)]
-    return tuple(
-        SyncSelection(group=key.group, kind=key.kind, name=key.name, namespace=key.namespace if _ambiguous(key, named) else "")
-        for key in keys
-    )
-
-
-def _ambiguous(key: Key, named: Sequence[Key]) -> bool:
-    return named.count(key._replace(namespace="")) > 1
+    return heal_selection(keys, of=[r.key for r in turn.look.resources])
 
 
 class Syncer:
@@ -140,7 +132,7 @@ class Syncer:
             state = turn.state
             assert state is not None
             made = self._plan(turn)
-            done = step(made, state.results, await self._observe([r.key for r in state.results]), dry_run=operation.dry_run)
+            done = step(made, state.results, await self._observe(to_observe(made, state.results)), dry_run=operation.dry_run)
             turn.state = state = replace(state, results=done.results)
             match done:
                 case RunWave(wave=wave):
@@ -151,6 +143,8 @@ class Syncer:
                     options = run_options(asked, dry_run=operation.dry_run, plan=made)
                     outcome = await self._runner.run(wave, options=options, on_event=self._on_event)
                     self._remember(turn, outcome)
+                    # A kind that came with this wave is watched from here on, so that its objects are not taken for gone.
+                    await self._cluster.ensure({one.task.key.group_kind for one in outcome if one.answer is not None})
                     turn.state = replace(state, results=record(made, state.results, [d.result for d in outcome]))
                     if time.monotonic() - written > SAVE_EVERY:
                         await save(turn)

@@ -13,7 +13,10 @@ from homeostat.model.sync import History, Operation, OperationState, SyncStatus
 
 
 class ResourceReport(msgspec.Struct, frozen=True):
-    """One object of an app. ``health`` is ``None`` where no rule judges its kind; ``message`` says why it could not be compared."""
+    """One object of an app. ``health`` is ``None`` where no rule judges its kind; ``message`` says why it could not be compared.
+
+    ``deleting``: it is on its way out, and there is nothing to do about it but wait.
+    """
 
     key: Key
     version: str
@@ -23,6 +26,7 @@ class ResourceReport(msgspec.Struct, frozen=True):
     hook: bool = False
     requires_pruning: bool = False
     message: str = ""
+    deleting: bool = False
 
 
 class Condition(msgspec.Struct, frozen=True):

@@ -17,7 +17,7 @@ from homeostat.compare.takeover import takeover
 from homeostat.live.client import MANAGER, Client
 from homeostat.live.discovery import Discovery
 from homeostat.live.errors import AlreadyExistsError, ApiError, ConflictError, InvalidObjectError, NotFoundError
-from homeostat.model.objects import GroupKind, Object
+from homeostat.model.objects import GroupKind, Key, Object
 from homeostat.model.resources import Resource
 from homeostat.model.sync import Action, OperationPhase, Plan, ResultCode, Task, TaskResult, Wave
 from homeostat.sync import established, messages
@@ -37,6 +37,10 @@ class Target(Protocol):
 
     def note(self, answer: Object) -> None:
         """The index takes notice of an apply's answer without waiting for the watch."""
+        ...
+
+    def note_deletion(self, key: Key, answer: Object, *, uid: str) -> None:
+        """Likewise of a delete's."""
         ...
 
 
@@ -168,7 +172,7 @@ class Runner:
         key = task.key
         # Gone, or another object bears the name by now: the one that was meant is no more.
         with contextlib.suppress(NotFoundError, ConflictError):
-            await self._cluster.client.delete(
+            answer = await self._cluster.client.delete(
                 resource,
                 key.namespace,
                 key.name,
@@ -176,6 +180,8 @@ class Runner:
                 uid=metadata.get("uid"),
                 dry_run=options.dry_run,
             )
+            if not options.dry_run:
+                self._cluster.note_deletion(key, answer, uid=metadata.get("uid") or "")
         return _finished(task, ResultCode.PRUNED, text)
 
     async def _apply(self, task: Task, resource: Resource, options: RunOptions) -> Done:

@@ -7,7 +7,9 @@ is written to the log is set up in ``logs``; the parts come from ``wiring``.
 from __future__ import annotations
 
 import asyncio
+import math
 import signal
+import time
 
 import structlog
 import uvloop
@@ -17,6 +19,8 @@ from homeostat.web import probes
 from homeostat.wiring import Controller, Options, assemble
 
 log = structlog.get_logger()
+
+PROGRESS_EVERY = 15.0
 
 
 def run(options: Options, *, host: str, port: int) -> None:
@@ -31,7 +35,7 @@ async def _serve(options: Options, *, host: str, port: int) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    async with assemble(options, progress=lambda line: log.info("preparing", step=line)) as parts:
+    async with assemble(options, progress=_Preparing()) as parts:
         controller = Controller(parts, workers=options.workers)
         async with probes.serve(host=host, port=port, ready=lambda: controller.ready) as bound:
             log.info("listening", address=f"{host}:{bound}")
@@ -45,6 +49,19 @@ async def _serve(options: Options, *, host: str, port: int) -> None:
             finally:
                 await cancel([running, stopping])
     log.info("stopped")
+
+
+class _Preparing:
+    """Tells what a build is doing, now and then: a log wants to know that it goes on, not each step of it."""
+
+    def __init__(self) -> None:
+        self._told = -math.inf
+
+    def __call__(self, line: str) -> None:
+        now = time.monotonic()
+        if now - self._told > PROGRESS_EVERY:
+            self._told = now
+            log.info("preparing", step=line)
 
 
 def _unhandled(_: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:

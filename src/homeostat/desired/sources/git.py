@@ -106,6 +106,7 @@ class GitSources:
         self._gates = gates or Gates()
         self._shelves: dict[str, Shelf] = {}
         self._remotes: dict[Repo, Remote] = {}
+        self._listeners: list[Callable[[str], None]] = []
 
     async def __aenter__(self) -> Self:
         await asyncio.to_thread(self._sweep)
@@ -174,6 +175,16 @@ class GitSources:
                 and (target == commit or remote.store.commit_of(target) == commit)]  # fmt: skip
         return msgspec.structs.replace(found, tags=tuple(sorted(tags)))
 
+    def subscribe(self, moved: Callable[[str], None]) -> None:
+        """``moved`` is called with the key of a repository (:attr:`Repo.key`) whenever a fetch, whoever asked for it, found that references
+        moved, appeared or vanished. It is called while the fetch ends: it must be quick, and ask nothing of this object.
+        """
+        self._listeners.append(moved)
+
+    def _moved(self, key: str) -> None:
+        for moved in self._listeners:
+            moved(key)
+
     @property
     def _private(self) -> Path:
         return self._root / "private"
@@ -199,7 +210,9 @@ class GitSources:
             address = repo.address
             if repo.credentials is not None and repo.credentials.username and address.password:
                 address = address._replace(username="", password="")
-            remote = self._remotes[repo] = Remote(address, repo.credentials, shelf, self._gates, self._private, self._limits)
+            remote = self._remotes[repo] = Remote(
+                address, repo.credentials, shelf, self._gates, self._private, self._limits, self._moved
+            )
         remote.used = time.monotonic()
         return remote
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -107,8 +107,18 @@ class Shelf:
 class Remote:
     """See the module. ``references`` is ``None`` until a fetch of this process with these credentials has succeeded."""
 
-    def __init__(self, address: Address, credentials: Credentials | None, shelf: Shelf, gates: Gates, folder: Path, limits: Limits) -> None:
+    def __init__(
+        self,
+        address: Address,
+        credentials: Credentials | None,
+        shelf: Shelf,
+        gates: Gates,
+        folder: Path,
+        limits: Limits,
+        on_moved: Callable[[str], None],
+    ) -> None:
         self.address = address
+        self._on_moved = on_moved
         self.credentials = credentials
         self.store = shelf.store
         self.references: Mapping[str, str] | None = None
@@ -248,7 +258,10 @@ class Remote:
             self._shelf.generation += 1
         moved = False
         if self._seen_generation != self._shelf.generation or self.references is None:
+            first = self.references is None
             moved = self._take(await asyncio.to_thread(self.store.references))
+            if moved and not first:
+                self._on_moved(self.address.key)
             self._seen_generation = self._shelf.generation
         self.fetched_at = started
         return moved
