@@ -207,7 +207,11 @@ func appendObject(objects []object, raw json.RawMessage, file string, line int) 
 		return objects, &readError{inputError(file, line, "metadata of a %s is %s, not an object", kind, describe(fields["metadata"])), false}
 	}
 	if stringField(metadata, "name") == "" && stringField(metadata, "generateName") == "" {
-		return objects, &readError{inputError(file, line, "metadata.name is missing in a %s", kind), false}
+		what := "missing"
+		if name := metadata["name"]; name != nil && name[0] != '"' {
+			what = describe(name) + ", not a string,"
+		}
+		return objects, &readError{inputError(file, line, "metadata.name is %s in a %s", what, kind), false}
 	}
 	return append(objects, object{raw, file, line}), nil
 }

@@ -72,8 +72,7 @@ func setParameters(files *vfs, dir string, request *helmRequest, base map[string
 		}
 	}
 	for _, p := range request.Options.FileParameters {
-		name := substitute(p.Path, request.Env)
-		at, err := resolveValueFile(dir, name)
+		at, err := resolveValueFile(dir, p.Path, request.Env)
 		if err != nil {
 			return err
 		}
@@ -115,7 +114,7 @@ func escapeCommas(value string) string {
 func valueFiles(files *vfs, dir string, options *helmOptions, env map[string]string) ([]string, error) {
 	var resolved []string
 	for _, name := range options.ValueFiles {
-		p, err := resolveValueFile(dir, substitute(name, env))
+		p, err := resolveValueFile(dir, name, env)
 		if err != nil {
 			return nil, err
 		}
@@ -153,12 +152,17 @@ func valueFiles(files *vfs, dir string, options *helmOptions, env map[string]str
 
 func isPattern(p string) bool { return strings.ContainsAny(p, "*?[") }
 
-func resolveValueFile(dir, name string) (string, error) {
+func resolveValueFile(dir, name string, env map[string]string) (string, error) {
+	// "$ref/…" is a file of another source, unless it is the name of a variable.
+	if ref, found := strings.CutPrefix(name, "$"); found {
+		ref, _, _ = strings.Cut(ref, "/")
+		if _, known := env[strings.Trim(ref, "{}")]; !known {
+			return "", unsupportedError("", "value file %q is in another source, which is not supported", name)
+		}
+	}
+	name = substitute(name, env)
 	if u, err := url.Parse(name); err == nil && u.Scheme != "" {
 		return "", unsupportedError("", "value file %q is a URL, which is not supported: have it in this repository", name)
-	}
-	if strings.HasPrefix(name, "$") {
-		return "", unsupportedError("", "value file %q is in another source, which is not supported", name)
 	}
 	at := name
 	if !path.IsAbs(name) {

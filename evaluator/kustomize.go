@@ -372,21 +372,28 @@ func (f *kustomizeFS) lastKustomization() string {
 	return f.kustomization()
 }
 
+var looksRemote = regexp.MustCompile(`://|^[\w.-]+@|^git::|^(?:[\w-]+\.)+[a-z]+[:/]`)
+
 // remoteReference finds what a kustomization names in another repository or on a server, when that is why a render failed.
 func (f *kustomizeFS) remoteReference(message string) string {
 	if !strings.Contains(message, errNoNetwork.Error()) && !strings.Contains(message, "no 'git' program on path") {
 		return ""
 	}
-	for _, p := range slices.Backward(f.read) {
+	suspect := "a remote resource"
+	for _, p := range f.read {
 		var k references
 		if !isKustomization(path.Base(p)) || yaml.Unmarshal(f.files.reads[p], &k) != nil {
 			continue
 		}
 		for _, name := range k.all() {
-			if name != "" && strings.Contains(message, name) && (strings.Contains(name, "/") || strings.Contains(name, ":")) {
+			if !looksRemote.MatchString(name) {
+				continue
+			}
+			// Kustomize names some in its errors and others not.
+			if suspect = name; strings.Contains(message, name) {
 				return name
 			}
 		}
 	}
-	return "a remote resource"
+	return suspect
 }

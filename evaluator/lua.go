@@ -37,7 +37,7 @@ func runLua(ctx context.Context, raw json.RawMessage, _ *vfs) (any, error) {
 		return lua.Compile(chunk, luaChunk)
 	})
 	if err != nil {
-		return nil, luaError(err)
+		return nil, luaError(err, request.Script)
 	}
 	l := lua.NewState(lua.Options{SkipOpenLibs: true, RegistryMaxSize: luaStack, RegistryGrowStep: 1024, MinimizeStackMemory: true})
 	defer l.Close()
@@ -46,7 +46,7 @@ func runLua(ctx context.Context, raw json.RawMessage, _ *vfs) (any, error) {
 	l.SetGlobal("obj", luaValue(l, request.Obj))
 	l.Push(l.NewFunctionFromProto(proto))
 	if err := l.PCall(0, lua.MultRet, nil); err != nil {
-		return nil, luaError(err)
+		return nil, luaError(err, request.Script)
 	}
 	if l.GetTop() == 0 {
 		return nil, nil
@@ -184,7 +184,7 @@ func objectOfLua(table *lua.LTable, above map[*lua.LTable]bool) (any, error) {
 var luaLine = regexp.MustCompile(`^` + luaChunk + `(?::(\d+):| line:(\d+))`)
 
 // luaError leaves out the stack; the first line says what and where.
-func luaError(err error) error {
+func luaError(err error, script string) error {
 	message := err.Error()
 	var api *lua.ApiError
 	if errors.As(err, &api) {
@@ -193,6 +193,9 @@ func luaError(err error) error {
 	line := 0
 	if match := luaLine.FindStringSubmatch(message); match != nil {
 		line, _ = strconv.Atoi(orElse(match[1], match[2]))
+	}
+	if strings.HasPrefix(message, luaChunk+" at EOF") {
+		line = 1 + strings.Count(strings.TrimRight(script, "\n"), "\n")
 	}
 	return inputError("", line, "%s", strings.TrimSpace(message))
 }

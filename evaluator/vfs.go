@@ -217,7 +217,8 @@ func (v *vfs) List(p string) ([]entry, bool, error) {
 	}
 	entries := v.lists[p]
 	if entries == nil {
-		return nil, false, v.refusal(p, v.stats[p])
+		i, _ := v.known(p)
+		return nil, false, v.refusal(p, i)
 	}
 	return entries, true, nil
 }

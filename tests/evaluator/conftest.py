@@ -15,14 +15,14 @@ MakeFolder = Callable[[Files], frames.Folder]
 
 
 @pytest.fixture(scope="session")
-def program() -> Path:
+def binary() -> Path:
     return toolchain.program("evaluator")
 
 
 @pytest.fixture(scope="session")
-def shared(program: Path) -> Iterator[frames.Evaluator]:
+def shared(binary: Path) -> Iterator[frames.Evaluator]:
     """One process for all tests that leave it as it was: what one request does must not show in the next."""
-    with frames.evaluator(program) as process:
+    with frames.evaluator(binary) as process:
         yield process
 
 

@@ -118,11 +118,7 @@ class Evaluator:
         )
 
     def run(self, request: Json, folder: Folder | None = None, tree: Json | None = None) -> Any:
-        self._next += 1
-        message: Json = {"id": self._next, "request": request}
-        if tree is not None:
-            message["tree"] = tree
-        self._send(message)
+        self.begin(request, tree)
         while True:
             got = self._receive()
             if "ask" not in got:
@@ -135,13 +131,29 @@ class Evaluator:
             raise EvaluationError(got["error"])
         return got["ok"]
 
+    def begin(self, request: Json, tree: Json | None = None) -> None:
+        """Sends a request and waits for nothing."""
+        self._next += 1
+        message: Json = {"id": self._next, "request": request}
+        if tree is not None:
+            message["tree"] = tree
+        self._send(message)
+
+    def hang_up(self) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+
     def wait(self) -> int:
         """The exit code, once the process has ended."""
         return self._process.wait(30)
 
     def close(self) -> None:
         self._process.kill()
-        self._process.communicate()
+        self._process.wait()
+        for stream in (self._process.stdin, self._process.stdout, self._process.stderr):
+            assert stream is not None
+            with contextlib.suppress(BrokenPipeError):
+                stream.close()
 
     def _send(self, message: Json) -> None:
         body = orjson.dumps(message)
@@ -154,8 +166,9 @@ class Evaluator:
         assert self._process.stdout is not None
         head = self._process.stdout.read(4)
         if len(head) < 4:
-            _, text = self._process.communicate()
-            raise Gone(self._process.returncode, text.decode(errors="replace"))
+            assert self._process.stderr is not None
+            text = self._process.stderr.read().decode(errors="replace")
+            raise Gone(self._process.wait(), text)
         (size,) = struct.unpack(">I", head)
         answer: Json = orjson.loads(self._process.stdout.read(size))
         return answer
