@@ -83,14 +83,15 @@ class Process(asyncio.SubprocessProtocol):
     async def ask(self, number: int, frame: bytes, files: Files | None) -> dict[str, Any]:
         """Sends the request and answers the last frame. Raises :class:`DeathError`. Whoever is cancelled in here must kill the process."""
         assert self._answer is None
-        assert self._stdin is not None
         self._answer = asyncio.get_running_loop().create_future()
         self._files = files
         self.used += 1
         try:
-            if not self.alive:
-                raise DeathError("it had ended before it was asked")
-            self._stdin.write(frame)
+            if not self._write(frame):
+                self._answer.cancel()  # the end is told here, and to nobody twice
+                self.kill()
+                await asyncio.shield(self.closed)
+                raise self._death()
             answer = await self._answer
         finally:
             self._answer = self._files = None
@@ -98,6 +99,17 @@ class Process(asyncio.SubprocessProtocol):
             self.kill()
             raise DeathError(f"it answered request {answer.get('id')} instead of {number}")
         return answer
+
+    def _write(self, frame: bytes) -> bool:
+        """False when the process has gone and nothing can be told to it any more."""
+        assert self._stdin is not None
+        if not self.alive or self._stdin.is_closing():
+            return False
+        try:
+            self._stdin.write(frame)
+        except (OSError, RuntimeError):  # asyncio raises the one, uvloop the other
+            return False
+        return True
 
     def kill(self) -> None:
         """Ends the process at once. What waits for it gets a :class:`DeathError` when it is gone."""
@@ -132,14 +144,13 @@ class Process(asyncio.SubprocessProtocol):
             return
         if self._files is None:
             raise ValueError("it asks for files, and there are none")
-        assert self._stdin is not None
         # Answered here and now: the tree is at hand, and another turn of the event loop would cost more than the look-up.
         try:
             told = self._files.answer(frame["ask"])
         except Exception as error:  # noqa: BLE001 - whatever a tree raises belongs to who asked, not to the event loop
             self._give_up(error)
             return
-        self._stdin.write(frames.answer(frame["id"], told))
+        self._write(frames.answer(frame["id"], told))  # if it cannot be told, its end is on the way
 
     def _give_up(self, error: Exception) -> None:
         self.kill()
