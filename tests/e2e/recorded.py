@@ -64,7 +64,7 @@ def normalised(app: Object, words: Mapping[str, str]) -> Object:
 
     Times become TIME (they have to be times), the number of attempts so far becomes N, and ``words`` are put in place of what they stand for.
     """
-    kept = {name: app[name] for name in ("spec", "status", "operation") if name in app}
+    kept: dict[str, Any] = {name: app[name] for name in ("spec", "status", "operation") if name in app}
     kept["finalizers"] = app["metadata"].get("finalizers")
     done: Object = _normalised(kept, "", words)
     return done

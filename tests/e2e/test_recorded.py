@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
+import pytest
+
 from homeostat.model.objects import Object
 from tests.e2e.apps import Apps
-from tests.e2e.controller import Controller
 from tests.e2e.recorded import THEIR_WORDS, Samples, Told, events_recorded, normalised, recorded
 from tests.e2e.repository import Repository
 
@@ -83,14 +84,21 @@ OURS_ALONE = {
     "waves": Counter([updated("health", "Missing", "Progressing"), updated("health", "Progressing", "Healthy")]),
 }
 
+MAYBE = {
+    # While the Service is on its way out the app is Progressing, for whoever looks in that moment; they did not.
+    "plain": Counter([updated("health", "Healthy", "Progressing"), updated("health", "Progressing", "Healthy")])
+}
+
 
 async def events_are_as_recorded(samples: Samples, name: str, own_name: str) -> None:
     expected = events_recorded(name) - THEIRS_ALONE.get(name, Counter()) + OURS_ALONE.get(name, Counter())
     told = await samples.events(own_name, expected)
-    assert told == expected, name
+    assert not expected - told, name
+    assert told - expected <= MAYBE.get(name, Counter()), name
 
 
-async def test_the_samples_come_to_what_was_recorded(apps: Apps, controller: Controller, repository: Repository) -> None:
+@pytest.mark.usefixtures("controller")
+async def test_the_samples_come_to_what_was_recorded(apps: Apps, repository: Repository) -> None:
     samples = Samples(apps, repository)
     await samples.push()
     names = {name: await samples.create(name) for name in APPS}
@@ -106,7 +114,8 @@ async def test_the_samples_come_to_what_was_recorded(apps: Apps, controller: Con
         await events_are_as_recorded(samples, name, names[name])
 
 
-async def test_a_commit_and_a_heal_leave_what_was_recorded(apps: Apps, controller: Controller, repository: Repository) -> None:
+@pytest.mark.usefixtures("controller")
+async def test_a_commit_and_a_heal_leave_what_was_recorded(apps: Apps, repository: Repository) -> None:
     samples = Samples(apps, repository)
     await samples.push()
     name = await samples.create("plain")
