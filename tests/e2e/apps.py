@@ -13,6 +13,7 @@ from homeostat.live.client import Client
 from homeostat.live.discovery import Discovery
 from homeostat.live.errors import GoneError, NotFoundError
 from homeostat.model.objects import GroupKind, Object
+from homeostat.model.resources import Resource
 from tests.cluster import Cluster
 
 FINALIZER = "resources-finalizer.argocd.argoproj.io"
@@ -120,10 +121,17 @@ class Apps:
 
         return await self.until(name, wanted, seconds=seconds)
 
+    async def _resource(self, group: str, kind: str) -> Resource:
+        found = self.discovery.find(GroupKind(group, kind))
+        if found is None:  # it may have come since
+            await self.discovery.refresh()
+            found = self.discovery.find(GroupKind(group, kind))
+        assert found is not None, f"{group}/{kind} is not served"
+        return found
+
     async def live(self, group: str, kind: str, namespace: str, name: str) -> Object | None:
         """An object of the cluster, or ``None``."""
-        resource = await self.discovery.resolve(GroupKind(group, kind))
-        assert resource is not None, f"{group}/{kind} is not served"
+        resource = await self._resource(group, kind)
         try:
             return await self.client.get(resource, namespace, name)
         except NotFoundError:
@@ -133,8 +141,7 @@ class Apps:
         self, group: str, kind: str, namespace: str, name: str, wanted: Callable[[Object | None], bool], *, seconds: float = 60
     ) -> Object | None:
         """The object (``None``: it is gone) as soon as ``wanted`` is true of it."""
-        resource = await self.discovery.resolve(GroupKind(group, kind))
-        assert resource is not None, f"{group}/{kind} is not served"
+        resource = await self._resource(group, kind)
         last: Object | None = None
         try:
             async with asyncio.timeout(seconds):

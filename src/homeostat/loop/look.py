@@ -97,7 +97,7 @@ class Looker:
                 seen.append(await self._extra(key, live))
         memory.compared = {one.report.key: one for one in seen}
         conditions += [Condition("ComparisonError", one.problem) for one in seen if one.problem]
-        return _summed_up(seen, conditions)
+        return _summed_up(app, seen, conditions)
 
     async def look_unwanted(self, app: App) -> Look:
         """What there is of the app when nobody can tell what it wants: health is judged, nothing is compared."""
@@ -107,7 +107,7 @@ class Looker:
             if live is not None:
                 one = await self._extra(key, live)
                 seen.append(replace(one, report=replace(one.report, status=SyncStatus.UNKNOWN, requires_pruning=False)))
-        return replace(_summed_up(seen, []), status=SyncStatus.UNKNOWN)
+        return replace(_summed_up(app, seen, []), status=SyncStatus.UNKNOWN)
 
     async def _compared(self, app: App, key: Key, desired: Desired, memory: Memory) -> Compared:
         """The outcome of the last look where nothing that it rests on has changed since."""
@@ -169,16 +169,18 @@ def _made(version: int, basis: tuple[object, ...], report: ResourceReport, judge
     )
 
 
-def _summed_up(seen: Collection[Compared], conditions: Collection[Condition]) -> Look:
+def _summed_up(app: App, seen: Collection[Compared], conditions: Collection[Condition]) -> Look:
     statuses = {one.report.status for one in seen if one.matters}
     status = SyncStatus.SYNCED
     if SyncStatus.UNKNOWN in statuses:
         status = SyncStatus.UNKNOWN
     elif SyncStatus.OUT_OF_SYNC in statuses:
         status = SyncStatus.OUT_OF_SYNC
+    # An app may be among its own objects: its health must not depend on itself.
+    own = Key("argoproj.io", app.key.kind, app.key.namespace, app.key.name)
     return Look(
         status,
-        app_health(one.judged for one in seen),
+        app_health((one.judged for one in seen), own=own),
         tuple(sorted((one.report for one in seen), key=lambda report: report.key)),
         {one.report.key: one.differences for one in seen if one.differences},
         tuple(conditions),
