@@ -33,7 +33,7 @@ _HOP_BY_HOP = {"connection", "transfer-encoding", "content-length", "host", "kee
 class Fault:
     """What happens to a request whose method is ``method`` (any when empty) and whose path and query ``path`` (a regular expression) is found in.
 
-    ``status`` answers at once instead of the server, as a ``Status`` object with ``message`` and ``reason``. ``drop`` closes the connection:
+    ``status`` answers at once instead of the server, as a ``Status`` object with ``message`` and ``reason``, or with ``body`` as it is. ``drop`` closes the connection:
     before the server sees the request, or with ``after`` when it has carried it out. ``hold`` is waited for first. ``times`` is how often (-1:
     always); ``hits`` counts.
     """
@@ -42,6 +42,7 @@ class Fault:
     path: str = ""
     times: int = 1
     status: int = 0
+    body: bytes = b""
     message: str = "broken on purpose"
     reason: str = ""
     headers: Mapping[str, str] = dataclasses.field(default_factory=dict)
@@ -205,6 +206,8 @@ async def _forward(request: Any, upstream: aiohttp.ClientResponse) -> web.Stream
 
 
 def _status(fault: Fault) -> web.Response:
+    if fault.body:
+        return web.Response(status=fault.status, body=fault.body, headers=fault.headers, content_type="application/json")
     body = {
         "kind": "Status",
         "apiVersion": "v1",

@@ -278,18 +278,27 @@ async def test_a_cluster_that_cannot_be_reached_does_not_start(plane: Plane) -> 
 async def test_a_watch_that_no_app_needs_ends(plane: Plane, namespace: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("homeostat.live.cluster._SWEEP_SECONDS", 0.01)
     monkeypatch.setattr("homeostat.live.cluster._IDLE_SECONDS", 0.05)
+
+    def template(name: str) -> Object:
+        containers = [{"name": "c", "image": "registry.example/web:1"}]
+        metadata = {"name": name, "namespace": namespace}
+        return {"apiVersion": "v1", "kind": "PodTemplate", "metadata": metadata, "template": {"spec": {"containers": containers}}}
+
     async with live(plane.kubeconfig) as cluster:
-        one = key(namespace, "one")
+        kind = GroupKind("", "PodTemplate")  # one that no other test, and hardly any cluster, uses
+        templates = cluster.discovery.find(kind)
+        assert templates is not None
+        one, two = Key("", "PodTemplate", namespace, "one"), Key("", "PodTemplate", namespace, "two")
         cluster.index.claim("web", [one])
-        await cluster.client.create(CONFIG_MAPS, config_map(namespace, "one"))
-        await cluster.ensure([CONFIG_MAP])
+        await cluster.client.create(templates, template("one"))
+        await cluster.ensure([kind])
         ear = overhear(cluster, monkeypatch)
         cluster.index.claim("other", [one])
         cluster.release("web")
-        cluster.index.claim("other", [key(namespace, "two")])
-        await cluster.client.create(CONFIG_MAPS, config_map(namespace, "two"))
+        cluster.index.claim("other", [two])
+        await cluster.client.create(templates, template("two"))
         await ear.until(lambda: ("two", {"other"}) in ear.told)
-        assert cluster.unavailable([CONFIG_MAP]) == {}, "an app still needs it"
+        assert cluster.unavailable([kind]) == {}, "an app still needs it"
         cluster.release("other")
         await ear.until(lambda: one not in cluster.index)
-        assert set(cluster.unavailable([CONFIG_MAP])) == {CONFIG_MAP}
+        assert set(cluster.unavailable([kind])) == {kind}

@@ -8,6 +8,8 @@ import uuid
 from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Any
 
+import pytest
+
 from homeostat.live import errors, wire
 from homeostat.live.client import Client, Page
 from homeostat.live.reflector import Reflector
@@ -90,6 +92,31 @@ async def test_a_forgotten_version_leads_to_a_new_list_and_the_lost_are_told(pla
             await ear.until(lambda: set(ear.objects) == {"stays"})
         assert proxy.count("GET", "limit=500") == 2
     assert ear.events[-1] == ("DELETED", "goes")
+
+
+EXPIRED = (
+    b'{"type":"ERROR","object":{"kind":"Status","status":"Failure","message":"too old resource version","reason":"Expired","code":410}}'
+)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param(EXPIRED, id="expired"),
+        pytest.param(b'{"type":"ERROR","object":{"kind":"Status","message":"etcd is gone","code":500}}', id="a-server-error"),
+        pytest.param(b'{"type":"ADDED","object":{"metadata":3}}', id="no-object"),
+        pytest.param(b'{"type":"ERROR","object":7}', id="no-status"),
+        pytest.param(b"<html>", id="no-json"),
+    ],
+)
+async def test_an_error_within_a_watch_is_got_over(plane: Plane, namespace: str, body: bytes) -> None:
+    async with Proxy(plane.kubeconfig) as proxy, through(proxy) as client:
+        fault = proxy.fault(path="watch=1", status=200, body=body + b"\n", times=2)
+        ear = Ear()
+        async with running(Reflector(client, CONFIG_MAPS, ear, namespace=namespace)):
+            await client.apply(CONFIG_MAPS, config_map(namespace, "one"))
+            await ear.until(lambda: "one" in ear.objects)
+        assert fault.hits == 2
 
 
 async def test_a_list_that_breaks_off_half_way_forgets_nobody(plane: Plane, namespace: str) -> None:

@@ -18,7 +18,7 @@ import msgspec
 import orjson
 
 from homeostat.live import access, transport, wire
-from homeostat.live.errors import InvalidObjectError, UnavailableError, from_answer
+from homeostat.live.errors import InvalidObjectError, UnavailableError, from_event
 from homeostat.model.objects import Object
 from homeostat.model.resources import Resource
 
@@ -177,8 +177,7 @@ class Client:
                 except msgspec.DecodeError as error:
                     raise _bad_answer(line) from error
                 if event.type == "ERROR":
-                    status = orjson.loads(event.object)
-                    raise from_answer(int(status.get("code") or 500), status)
+                    raise from_event(_loads(bytes(event.object)))
                 yield event.type, bytes(event.object)
 
     async def create(self, resource: Resource, obj: Object, *, manager: str = MANAGER, dry_run: bool = False) -> Object:

@@ -108,6 +108,12 @@ _MISFITS = ("failed to create typed patch object", "failed to convert new object
 _EXPECTED = re.compile(r"(\.\S+: expected [A-Za-z0-9 ()]+), got ")
 
 
+def from_event(payload: Any) -> ApiError:
+    """The error that an ERROR event of a watch stands for."""
+    code = payload.get("code") if isinstance(payload, Mapping) else None
+    return from_answer(code if isinstance(code, int) else 500, payload, text="the watch ended with an error")
+
+
 def from_answer(status: int, payload: Any, *, text: str = "", retry_after: float = 0.0, secret: bool = False) -> ApiError:
     """The error that an answer of the API server stands for.
 
