@@ -20,9 +20,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import structlog
+from prometheus_client import REGISTRY
 
 from homeostat import toolchain
 from homeostat.argo.control import ControlPlane
+from homeostat.argo.metrics import AppCollector
 from homeostat.compare.health.scripts import Judge
 from homeostat.compare.ignore import Ignorer
 from homeostat.desired.render.renderer import Renderer
@@ -155,6 +157,14 @@ class Controller:
     async def run(self) -> None:
         """Until cancelled. Raises :class:`homeostat.argo.errors.NotInstalledError` on a cluster without Argo CD's kinds."""
         parts = self._parts
+        collector = AppCollector(parts.control.store)
+        REGISTRY.register(collector)
+        try:
+            await self._run(parts)
+        finally:
+            REGISTRY.unregister(collector)
+
+    async def _run(self, parts: Parts) -> None:
         async with asyncio.TaskGroup() as group:
             group.create_task(parts.control.run(), name="control plane")
             await parts.control.ready()

@@ -5,11 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from aiohttp import ClientSession
 
 from homeostat.model.objects import Object
 from tests.e2e.apps import Apps, conditions_of
 from tests.e2e.controller import Controller
 from tests.e2e.repository import Repository
+from tests.e2e.texts import config
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "demo"
 
@@ -39,11 +41,6 @@ async def test_an_app_goes_from_git_to_the_cluster_and_becomes_healthy(
     assert {resource["status"] for resource in status["resources"]} == {"Synced"}
     assert "operation" not in app
     assert "Traceback" not in controller.log.read_text()
-
-
-def config(name: str, **data: str) -> str:
-    lines = "".join(f"  {key}: {value!r}\n" for key, value in data.items())
-    return f"apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {name}\ndata:\n{lines}"
 
 
 @pytest.mark.usefixtures("controller")
@@ -201,3 +198,22 @@ spec:
         assert await apps.live(group, "Widget", apps.namespace("widgets"), "one") is not None
     finally:
         apps.plane.kubectl("delete", "crd", f"widgets.{group}", "--ignore-not-found", "--wait=false")
+
+
+async def test_the_process_tells_that_it_lives_that_it_is_ready_and_how_its_apps_are(
+    apps: Apps, controller: Controller, repository: Repository
+) -> None:
+    repository.write("a/one.yaml", config("one", colour="blue"))
+    await repository.push()
+    name = await apps.create("metrics", repository.url, "a")
+    await apps.synced(name)
+    async with ClientSession(f"http://{controller.address}") as session:
+        for path in ("/healthz", "/readyz"):
+            async with session.get(path) as answer:
+                assert (answer.status, await answer.text()) == (200, "ok\n")
+        async with session.get("/metrics") as answer:
+            text = await answer.text()
+    (row,) = [line for line in text.splitlines() if line.startswith("argocd_app_info{") and f'name="{name}"' in line]
+    assert 'sync_status="Synced"' in row
+    assert 'health_status="Healthy"' in row
+    assert f'argocd_app_sync_total{{name="{name}",namespace="{apps.control}",phase="Succeeded"}} 1.0' in text

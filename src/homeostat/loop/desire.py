@@ -8,17 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from msgspec.structs import replace
+
+from homeostat.desired.render.detect import SourceType
 from homeostat.desired.render.normalise import normalise
-from homeostat.desired.render.renderer import RenderContext, Renderer
+from homeostat.desired.render.renderer import RenderContext, Rendered, Renderer
 from homeostat.desired.sources.errors import UnavailableError
 from homeostat.desired.sources.git import GitSources, Repo
 from homeostat.live.discovery import Discovery
 from homeostat.loop.memory import Memory, Wanted, digest_of
 from homeostat.model.app import App, AppKey
 from homeostat.model.errors import HomeostatError
-from homeostat.model.objects import Key
 from homeostat.model.settings import Settings
 from homeostat.sync.hooks import sort_out
+
+TOLD = 10
+"""How many of an app's invalid manifests are named."""
 
 
 class UndesiredError(HomeostatError):
@@ -63,46 +68,32 @@ class Desirer:
             rendered = await self._renderer.render(source=source, tree=tree, context=self._context(app, commit), hard=hard)
         except HomeostatError as error:
             raise UndesiredError(f"Failed to load target state: {error}", revision=asked, hint=error.hint) from error
-        known = memory.wanted
-        if known is not None and known.render == rendered.digest and known.source_type == rendered.source_type:
-            if known.revision == commit:
-                return known
-            wanted = Wanted(
-                commit,
-                known.source_type,
-                known.render,
-                known.objects,
-                known.digests,
-                known.hooks,
-                known.warnings,
-                known.invalid,
-                known.unknown,
-            )
-        else:
-            settings = self._settings()
-            normalised = normalise(
-                rendered.manifests,
-                scope=self._discovery.scope,
-                namespace=app.destination.namespace,
-                tracking=settings.tracking,
-                app_id=app.id,
-            )
-            sorted_out = sort_out(normalised.desired.values())
-            objects = {desired.key: desired for desired in sorted_out.plain}
-            digests: dict[Key, bytes] = {key: digest_of(desired.object) for key, desired in objects.items()}
-            wanted = Wanted(
-                commit,
-                rendered.source_type,
-                rendered.digest,
-                objects,
-                digests,
-                hooks=sorted_out.hooks,
-                warnings=normalised.warnings,
-                invalid=normalised.problems,
-                unknown=tuple(normalised.unknown.values()),
-            )
-        memory.wanted = wanted
-        return wanted
+        memory.wanted = self._wanted(app, commit, rendered, memory.wanted)
+        return memory.wanted
+
+    def _wanted(self, app: App, commit: str, rendered: Rendered, known: Wanted | None) -> Wanted:
+        """What the manifests mean for this app; as before where they, and all that they are read by, are as before."""
+        tracking, scopes = self._settings().tracking, self._discovery.api_versions
+        basis = (rendered.digest, rendered.source_type, app.id, app.destination.namespace, tracking, scopes)
+        if known is not None and known.basis == basis:
+            return known if known.revision == commit else replace(known, revision=commit)
+        normalised = normalise(
+            rendered.manifests, scope=self._discovery.scope, namespace=app.destination.namespace, tracking=tracking, app_id=app.id
+        )
+        if normalised.problems:
+            more = f" (and {len(normalised.problems) - TOLD} more)" if len(normalised.problems) > TOLD else ""
+            raise UndesiredError(f"Failed to load target state: {'; '.join(normalised.problems[:TOLD])}{more}", revision=commit)
+        sorted_out = sort_out(normalised.desired.values())
+        return Wanted(
+            revision=commit,
+            basis=basis,
+            source_type=rendered.source_type,
+            objects={desired.key: desired for desired in sorted_out.plain},
+            digests={desired.key: digest_of(desired.object) for desired in sorted_out.plain},
+            hooks=sorted_out.hooks,
+            warnings=normalised.warnings,
+            unknown=tuple(normalised.unknown.values()),
+        )
 
     async def _resolve(self, repository: Repo, revision: str, asked_at: float | None) -> str:
         """The commit of ``revision``; the last one known while the server does not answer, so that drift goes on being healed."""
@@ -157,6 +148,8 @@ class Desirer:
         self._renderer.forget(str(app_key))
 
     def _context(self, app: App, commit: str) -> RenderContext:
+        settings = self._settings()
+        kinds = {SourceType.HELM: settings.helm_enabled, SourceType.KUSTOMIZE: settings.kustomize_enabled}
         return RenderContext(
             app_name=app.key.name,
             namespace=app.destination.namespace,
@@ -165,5 +158,6 @@ class Desirer:
             kube_version=self._discovery.server_version,
             api_versions=self._discovery.api_versions,
             subject=str(app.key),
-            build_options=tuple(self._settings().kustomize_build_options.split()),
+            build_options=tuple(settings.kustomize_build_options.split()),
+            disabled=tuple(kind for kind, enabled in kinds.items() if not enabled),
         )

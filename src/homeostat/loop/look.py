@@ -55,7 +55,7 @@ class Looker:
     def __init__(self, cluster: Cluster, *, judge: Judge, ignorer: Ignorer, settings: Callable[[], Settings]) -> None:
         self._cluster = cluster
         self._judge = judge
-        self._ignorer = ignorer
+        self.ignorer = ignorer
         self._settings = settings
         self._expecter = Expecter(cluster)
 
@@ -132,8 +132,8 @@ class Looker:
             )
             return _made(version, basis, report, judged, live)
         try:
-            rules = self._ignorer.rules_for(key, app.ignore)
-            found = differences(expected.echo, live) if rules is None else await self._ignorer.differences(expected.echo, live, rules)
+            rules = self.ignorer.rules_for(key, app.ignore)
+            found = differences(expected.echo, live) if rules is None else await self.ignorer.differences(expected.echo, live, rules)
         except CompareError as error:
             report = ResourceReport(key, api, SyncStatus.UNKNOWN, health=health, wave=wave, message=str(error))
             return replace(_made(version, basis, report, judged, live), problem=str(error))

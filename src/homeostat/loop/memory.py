@@ -23,16 +23,19 @@ class Expected(msgspec.Struct):
 
 
 class Wanted(msgspec.Struct, frozen=True):
-    """The desired objects of an app at one revision; hooks stand apart, for they are not compared. ``warnings`` are (condition type, message) pairs."""
+    """The desired objects of an app at one revision; hooks stand apart, for they are not compared.
+
+    ``basis`` is everything that the rest was made from. ``warnings`` are (condition type, message) pairs; ``unknown`` tells of objects whose kind
+    the cluster does not know.
+    """
 
     revision: str
+    basis: tuple[object, ...]
     source_type: str
-    render: str
     objects: dict[Key, Desired]
     digests: dict[Key, bytes]
     hooks: tuple[Desired, ...] = ()
     warnings: tuple[tuple[str, str], ...] = ()
-    invalid: tuple[str, ...] = ()
     unknown: tuple[str, ...] = ()
 
 

@@ -129,12 +129,14 @@ class Reconciler:
             turn.tell("ComparisonError", [f"{trouble} (going on with {turn.revision}, the last revision known)"])
         for kind, message in turn.wanted.warnings:
             turn.tell(kind, [message])
-        turn.tell("ComparisonError", [*turn.wanted.invalid, *turn.wanted.unknown])
+        turn.tell("ComparisonError", turn.wanted.unknown)
         await self._look(turn)
         self._begin(turn)
         if turn.running:
             await self._syncer.proceed(turn, save=self._save)
             await self._look(turn)
+        if pinned and turn.state is not None and turn.state.phase.completed:
+            turn.look_again(0)  # at what the source asks for, now that the revision of the operation is done with
 
     async def _look(self, turn: Turn) -> None:
         assert turn.wanted is not None

@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from homeostat.compare.drift import echo
 from homeostat.compare.health.scripts import Judge
 from homeostat.live.cluster import Cluster
+from homeostat.loop import metrics
 from homeostat.loop.decide import Decision, Verdict
 from homeostat.loop.memory import Expected
 from homeostat.loop.turn import Turn
@@ -119,8 +120,6 @@ class Syncer:
             return operation.problem
         if turn.wanted is None:
             return "; ".join(c.message for c in turn.conditions) or "what the app wants is not known"
-        if turn.wanted.invalid:
-            return "one or more objects are not valid: " + "; ".join(turn.wanted.invalid)
         return "; ".join(opt.unsupported_options(turn.app.policy, turn.wanted.objects.values(), operation))
 
     async def _run(self, turn: Turn, *, save: Save) -> None:
@@ -222,6 +221,7 @@ class Syncer:
             log.warning("sync failed, will be tried again", app=str(turn.app.key), message=end.message, attempt=ended.retry_count)
             return
         self._on_event(events.SyncFinished(ended.phase, ended.message))
+        metrics.SYNCS.labels(turn.app.key.namespace, turn.app.key.name, str(ended.phase)).inc()
         log.info("sync finished", app=str(turn.app.key), phase=str(ended.phase), message=ended.message)
         operation = ended.operation
         if ended.phase is OperationPhase.SUCCEEDED and not operation.dry_run and not operation.resources:

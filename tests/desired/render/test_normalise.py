@@ -153,3 +153,19 @@ def test_no_value_of_a_secret_is_in_a_problem() -> None:
 def test_without_a_destination_namespace_none_is_set() -> None:
     _, placed = _one(_normalise(_object(namespace=""), namespace=""))
     assert "namespace" not in placed["metadata"]
+
+
+def test_the_strings_of_a_secret_are_put_where_the_server_keeps_them() -> None:
+    """What is owned under ``stringData`` could never be dropped again (the server records it there and stores it elsewhere)."""
+    secret = {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": "s"},
+        "data": {"kept": "YQ==", "both": "YQ=="},
+        "stringData": {"both": "b", "new": "c"},
+    }
+    done = normalise([Manifest(secret)], scope=lambda _: True, namespace="n", tracking=Tracking(), app_id="a")
+    (desired,) = done.desired.values()
+    assert desired.object["data"] == {"kept": "YQ==", "both": "Yg==", "new": "Yw=="}
+    assert "stringData" not in desired.object
+    assert "stringData" in secret, "manifests are not changed"

@@ -5,6 +5,7 @@ Pure: what the cluster knows comes in as ``scope``. Manifests are not changed; w
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -125,7 +126,19 @@ def _placed(obj: Object, namespaced: bool, namespace: str) -> Object:
             metadata["namespace"] = namespace
         else:
             metadata.pop("namespace", None)
-    return {**obj, "metadata": metadata}
+    return {**_data_of_secret(obj), "metadata": metadata}
+
+
+def _data_of_secret(obj: Object) -> Object:
+    """A Secret with its ``stringData`` where the server will put it: what is owned under ``stringData`` could never be dropped again."""
+    texts = obj.get("stringData")
+    if obj.get("kind") != "Secret" or obj.get("apiVersion") != "v1" or not isinstance(texts, dict):
+        return obj
+    data = obj.get("data")
+    if not isinstance(data, dict | None) or not all(isinstance(text, str) for text in texts.values()):
+        return obj  # the server says what is wrong with it
+    encoded = {name: base64.b64encode(text.encode()).decode() for name, text in texts.items()}
+    return {**{field: value for field, value in obj.items() if field != "stringData"}, "data": {**(data or {}), **encoded}}
 
 
 def _scopes_brought(manifests: tuple[Manifest, ...]) -> dict[GroupKind, bool]:
