@@ -9,11 +9,11 @@ import importlib
 import importlib.util
 import os
 import sys
-from collections.abc import Iterator
 
 import click
 
 import homeostat
+from homeostat.cli import output as out
 from homeostat.model.errors import HomeostatError
 
 _COMMANDS = {
@@ -63,46 +63,19 @@ def run(arguments: list[str]) -> int:
     try:
         outcome = cli.main(arguments, prog_name="homeostat", standalone_mode=False)
     except click.ClickException as error:
-        _say("error", error.format_message())
+        out.say("error", error.format_message())
         if isinstance(error, click.UsageError) and error.ctx is not None:
-            _say("hint", f"`{error.ctx.command_path} --help` shows how it is used")
+            out.say("hint", f"`{error.ctx.command_path} --help` shows how it is used")
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
-        _say("error", "interrupted")
+        out.say("error", "interrupted")
         return 130
     except BrokenPipeError:
         # Whoever read our output has had enough. Nothing may be flushed into the pipe on the way out.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    except HomeostatError as error:
-        _report(error)
-        return 1
-    except BaseExceptionGroup as group:
-        leaves = list(_leaves(group))
-        ours = [leaf for leaf in leaves if isinstance(leaf, HomeostatError)]
-        if len(ours) < len(leaves):
+    except (HomeostatError, BaseExceptionGroup) as error:
+        if not out.report(error):
             raise
-        for leaf in ours:
-            _report(leaf)
         return 1
     return outcome if isinstance(outcome, int) else 0
-
-
-def _leaves(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]:
-    for error in group.exceptions:
-        if isinstance(error, BaseExceptionGroup):
-            yield from _leaves(error)
-        else:
-            yield error
-
-
-def _report(error: HomeostatError) -> None:
-    _say("error", error.message)
-    if error.hint:
-        _say("hint", error.hint)
-
-
-def _say(label: str, message: str) -> None:
-    colour = {"error": "red", "hint": "cyan"}[label]
-    plain = "NO_COLOR" in os.environ or not sys.stderr.isatty()
-    click.echo(f"{label if plain else click.style(label, fg=colour, bold=True)}: {message}", err=True, color=not plain)

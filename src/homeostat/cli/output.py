@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import Any, TextIO, TypeVar
 
 import click
+
+from homeostat.model.errors import HomeostatError
 
 Progress = Callable[[str], None]
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 _PLAIN_SECONDS = 15.0
 """Between two lines about the same step where standard error is no terminal: a log wants to know that it goes on, not each step of it."""
+
+
+_BETWEEN = "   "
+_NARROWEST = 8
 
 
 def format_option(*formats: str) -> Callable[[_Command], _Command]:
@@ -25,15 +32,83 @@ def format_option(*formats: str) -> Callable[[_Command], _Command]:
     )
 
 
-def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Prints columns as kubectl does: upper-case titles, three spaces between, no lines; nothing but the titles when there are no rows."""
-    from rich.cells import cell_len  # noqa: PLC0415
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, colours: Mapping[str, str] | None = None) -> None:
+    """Prints columns as kubectl does: upper-case titles, three spaces between, no lines; nothing but the titles when there are no rows.
 
-    lines = [[str(cell) for cell in row] for row in ([column.upper() for column in columns], *rows)]
+    On a terminal the widest columns give way until a row fits in a line; a pipe gets every letter. ``colours`` maps whole cells to the colour they
+    have on a terminal. Control characters, which would move the cursor, are replaced.
+    """
+    from rich.cells import cell_len, set_cell_size  # noqa: PLC0415
+
+    lines = [[_clean(str(cell)) for cell in row] for row in ([column.upper() for column in columns], *rows)]
     widths = [max(map(cell_len, cells)) for cells in zip(*lines, strict=True)]
+    if sys.stdout.isatty():
+        _shrink(widths, shutil.get_terminal_size().columns - len(_BETWEEN) * (len(widths) - 1))
+    painted = colours if colours and colourful(sys.stdout) else {}
     for line in lines:
-        padded = (cell + " " * (width - cell_len(cell)) for cell, width in zip(line, widths, strict=True))
-        click.echo("   ".join(padded).rstrip())
+        cells = []
+        for cell, width in zip(line, widths, strict=True):
+            fits = cell_len(cell) <= width
+            text = set_cell_size(cell, width) if fits else set_cell_size(cell, width - 1) + "…"
+            cells.append(click.style(text, fg=painted[cell]) if cell in painted else text)
+        click.echo(_BETWEEN.join(cells).rstrip())
+
+
+def print_fields(fields: Sequence[tuple[str, object]], *, colours: Mapping[str, str] | None = None) -> None:
+    """Prints ``Label:   value`` lines with the values below each other. The first word of a value has its colour in ``colours``."""
+    width = max((len(label) for label, _ in fields), default=0)
+    painted = colours if colours and colourful(sys.stdout) else {}
+    for label, value in fields:
+        text = _clean(str(value))
+        first, space, rest = text.partition(" ")
+        if first in painted:
+            text = click.style(first, fg=painted[first]) + space + rest
+        click.echo(f"{label}:{' ' * (width - len(label))}   {text}")
+
+
+def _shrink(widths: list[int], room: int) -> None:
+    """Makes the widest of ``widths`` smaller until they fit in ``room``; none becomes narrower than a word."""
+    while sum(widths) > room and max(widths) > _NARROWEST:
+        widths[widths.index(max(widths))] -= 1
+
+
+def _clean(text: str) -> str:
+    if text.isprintable():
+        return text
+    return "".join(letter if letter.isprintable() else " " if letter.isspace() else "\N{REPLACEMENT CHARACTER}" for letter in text)
+
+
+def colourful(stream: TextIO) -> bool:
+    """Whether ``stream`` shows colours to a person who wants them."""
+    return stream.isatty() and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
+
+
+def say(label: str, message: str) -> None:
+    """Writes ``error: …``, ``hint: …`` or ``warning: …`` to standard error."""
+    colour = {"error": "red", "hint": "cyan", "warning": "yellow"}[label]
+    plain = not colourful(sys.stderr)
+    click.echo(f"{label if plain else click.style(label, fg=colour, bold=True)}: {message}", err=True, color=not plain)
+
+
+def report(error: BaseException) -> bool:
+    """Says what went wrong, and what to do about it. False, and nothing is said, when ``error`` is or holds one that is not ours."""
+    leaves = list(_leaves(error))
+    if not all(isinstance(leaf, HomeostatError) for leaf in leaves):
+        return False
+    for leaf in leaves:
+        assert isinstance(leaf, HomeostatError)
+        say("error", leaf.message)
+        if leaf.hint:
+            say("hint", leaf.hint)
+    return True
+
+
+def _leaves(error: BaseException) -> Iterator[BaseException]:
+    if not isinstance(error, BaseExceptionGroup):
+        yield error
+        return
+    for below in error.exceptions:
+        yield from _leaves(below)
 
 
 def print_data(value: object, form: str) -> None:

@@ -231,6 +231,28 @@ def _project_items(items: list[Any], fields: Mapping[str, Any]) -> Any:
     return [item for _, item in found]
 
 
+def without(value: Any, fields: Mapping[str, Any]) -> Any:
+    """``value`` without the fields of the set; what is left empty by that goes, too. Nothing is changed in place."""
+    if type(value) is dict:
+        kept: dict[str, Any] = {}
+        for name, item in value.items():
+            below = fields.get(f"f:{name}")
+            rest = item if below is None else without(item, below) if below else None
+            if below is None or rest:
+                kept[name] = rest
+        return kept
+    if type(value) is list:
+        named = [(child(value, element), below) for element, below in fields.items() if element != "."]
+        items = []
+        for item in value:
+            below = next((below for found, below in named if found is item), None)
+            rest = item if below is None else without(item, below) if below else None
+            if below is None or rest:
+                items.append(rest)
+        return items
+    return value
+
+
 def members(fields: Mapping[str, Any], above: Path = ()) -> Iterator[Path]:
     """Every path in the set."""
     for element, node in fields.items():

@@ -89,18 +89,32 @@ class Ignorer:
             two = await self._filter(two, ignored.programs, key_of(live))
         return drift.judge(two)
 
+    async def shown(self, ignored: Ignored, desired: Object, live: Object) -> tuple[Object, Object]:
+        """Both whole objects without what is ignored: for people to read, where :meth:`differences` decides. Raises :class:`IgnoreError`."""
+        for entry in predecessors.entries_of(live):
+            if entry.get("manager") in ignored.managers:
+                trusted = predecessors.fields_of(entry)
+                desired, live = fields.without(desired, trusted), fields.without(live, trusted)
+        for pointer in ignored.pointers:
+            desired, live = without(desired, pointer), without(live, pointer)
+        if ignored.programs:
+            desired, live = await self._run(ignored.programs, desired, live, key_of(live))
+        return desired, live
+
     async def _filter(self, two: Sides, programs: tuple[str, ...], key: Key) -> Sides:
+        live = two.live if two.live is not fields.MISSING else {}
+        desired, live = await self._run(programs, two.desired, live, key)
+        return msgspec.structs.replace(two, desired=desired, live=live)
+
+    async def _run(self, programs: tuple[str, ...], desired: Any, live: Any, key: Key) -> tuple[Any, Any]:
         if self._pool is None:
             raise IgnoreError(f"ignoreDifferences for {key}: jqPathExpressions need an evaluator, and there is none here")
-        live = two.live if two.live is not fields.MISSING else {}
         try:
-            answer = await self._pool.evaluate(
-                JqRequest(programs=programs, inputs=(two.desired, live)), subject=f"ignoreDifferences for {key}"
-            )
+            answer = await self._pool.evaluate(JqRequest(programs=programs, inputs=(desired, live)), subject=f"ignoreDifferences for {key}")
         except EvaluateError as error:
             raise IgnoreError(f"ignoreDifferences for {key}: jqPathExpressions: {error}", hint=error.hint) from error
         desired, live = answer.value
-        return msgspec.structs.replace(two, desired=desired, live=live)
+        return desired, live
 
 
 def without(value: Any, parts: tuple[str, ...]) -> Any:

@@ -1,0 +1,57 @@
+"""What the controller does to look at one app, done in this process: the source is asked, rendered and compared, and nothing is written.
+
+The parts are those of the controller (``wiring.assemble``), so what is shown here is what it would see.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import click
+
+from homeostat import wiring
+from homeostat.argo.read import KIND
+from homeostat.cli import output as out
+from homeostat.cli.apps.common import Place
+from homeostat.cli.apps.control import Applications
+from homeostat.cli.apps.errors import RefusedError
+from homeostat.model import tasks
+from homeostat.model.app import App, AppKey
+from homeostat.web import logs
+
+file_roots_option = click.option(
+    "--file-root",
+    "file_roots",
+    multiple=True,
+    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    help="A folder whose repositories `file:` addresses may name; can be given again.",
+)
+
+
+@asynccontextmanager
+async def looking(place: Place, name: str, file_roots: Sequence[Path] = ()) -> AsyncIterator[tuple[wiring.Parts, App]]:
+    """The parts, running, and the app ``name``. Raises :class:`AppNotFoundError`, and :class:`RefusedError` for one that nobody can look at."""
+    logs.configure(form="text", level="error")
+    options = wiring.Options(
+        kubeconfig=place.kubeconfig, context=place.context, namespace=place.namespace, file_roots=tuple(file_roots), evaluators=1
+    )
+    with out.progress() as tell:
+        async with wiring.assemble(options, progress=tell) as parts:
+            applications = Applications(parts.client, place.namespace)
+            await applications.get(name)  # Whether there is one is asked first: it is said in better words, and sooner.
+            running = tasks.spawn(parts.control.run(), name="control plane")
+            try:
+                await parts.control.ready()
+                await parts.cluster.retrack(parts.settings().tracking)
+                app = parts.control.get(AppKey(KIND, place.namespace, applications.plain(name)))
+                if app is None:
+                    raise RefusedError(f"app `{name}` was deleted meanwhile")
+                if app.problems:
+                    raise RefusedError(
+                        f"app `{name}` cannot be looked at: " + "; ".join(app.problems), hint="`homeostat app set` changes it"
+                    )
+                yield parts, app
+            finally:
+                await tasks.cancel([running])
