@@ -12,6 +12,7 @@ import msgspec
 import structlog
 
 from homeostat.live.cluster import Cluster
+from homeostat.live.errors import NotFoundError
 from homeostat.loop.look import Looker
 from homeostat.loop.memory import Memory
 from homeostat.model.app import App
@@ -47,8 +48,10 @@ class Deleter:
         """One step; ``None`` when nothing of the app is left that it may delete. Raises :class:`ApiError` when nobody can tell."""
         await self._looker.attend(app, (), memory)
         unavailable = self._cluster.unavailable({key.group_kind for key in app.recorded})
-        if unavailable:
-            told = "; ".join(f"{kind}: {error}" for kind, error in unavailable.items())
+        # Of a kind that is served no more there is nothing left.
+        unknown = {kind: error for kind, error in unavailable.items() if not isinstance(error, NotFoundError)}
+        if unknown:
+            told = "; ".join(f"{kind}: {error}" for kind, error in unknown.items())
             return Pending(f"what is left of the app cannot be told: {told}", failed=True, seconds=TRY_AGAIN)
         index = self._cluster.index
         live = [obj for obj in map(index.get, index.managed(app.id)) if obj is not None]

@@ -6,6 +6,7 @@ The answer, the echo, is what drift is judged by from then on. Real applies brin
 from __future__ import annotations
 
 import asyncio
+import time
 
 from homeostat.compare.drift import echo
 from homeostat.live.cluster import Cluster
@@ -13,6 +14,9 @@ from homeostat.live.errors import ApiError, ThrottledError, UnavailableError
 from homeostat.loop.memory import Expected, Memory, Wanted
 from homeostat.model.manifest import Desired
 from homeostat.model.objects import Key, version_of
+
+REFUSAL_HOLDS = 60.0
+"""Seconds after which the server is asked again about an object that it refused: a webhook, a quota or a namespace may have changed."""
 
 
 class Expecter:
@@ -43,17 +47,21 @@ class Expecter:
         version = version_of(desired.object)
         resource = self._cluster.discovery.find(key.group_kind, version)
         if resource is None:
-            return Expected(digest, error=f"the cluster does not serve {desired.object.get('apiVersion')} {key.kind}")
+            return Expected(
+                digest, error=f"the cluster does not serve {desired.object.get('apiVersion')} {key.kind}", refused_at=time.monotonic()
+            )
         before = await self._cluster.body(key, version)
         try:
             answer = await self._cluster.client.apply(resource, desired.object, dry_run=True)
         except (UnavailableError, ThrottledError):
             raise
         except ApiError as error:
-            return Expected(digest, error=str(error))
+            return Expected(digest, error=str(error), refused_at=time.monotonic())
         return Expected(digest, echo=echo(answer, desired=desired.object, before=before))
 
 
 def _known(memory: Memory, key: Key, digest: bytes) -> bool:
     expected = memory.expected.get(key)
-    return expected is not None and expected.digest == digest
+    if expected is None or expected.digest != digest:
+        return False
+    return not expected.error or time.monotonic() - expected.refused_at < REFUSAL_HOLDS

@@ -15,11 +15,12 @@ from homeostat.model.report import ResourceReport
 
 
 class Expected(msgspec.Struct):
-    """What the API server said an object will be. ``digest`` is of the desired object that was asked about; ``error`` is its refusal."""
+    """What the API server said an object will be. ``digest`` is of the desired object that was asked about; ``error`` is its refusal at ``refused_at``."""
 
     digest: bytes
     echo: Echo | None = None
     error: str = ""
+    refused_at: float = 0.0
 
 
 class Wanted(msgspec.Struct, frozen=True):

@@ -14,6 +14,7 @@ import structlog
 from msgspec.structs import replace
 
 from homeostat.live.cluster import Cluster
+from homeostat.live.errors import ApiError
 from homeostat.loop.decide import Verdict, decide
 from homeostat.loop.deleting import Deleter
 from homeostat.loop.desire import Desirer, UndesiredError
@@ -29,6 +30,9 @@ from homeostat.model.sync import OperationPhase
 log = structlog.get_logger()
 
 Clock = Callable[[], float]
+
+AGAIN = 120.0
+"""Seconds until what could not be told is looked at again, if nothing is seen to change before."""
 
 
 class After(msgspec.Struct, frozen=True):
@@ -61,7 +65,11 @@ class Reconciler:
         return self._ids.get(app_id)
 
     async def reconcile(self, key: AppKey, *, asked_at: float | None = None) -> After:
-        """``asked_at``: somebody asked for this look at that (monotonic) time, and what the source said before does not count. Raises :class:`ApiError` when the API server cannot be asked: nothing is concluded from that, and the engine tries again."""
+        """One look. ``asked_at``: somebody asked for it at that (monotonic) time, and what the source said before does not count.
+
+        Raises :class:`homeostat.live.errors.ApiError` when the API server cannot be asked: nothing is concluded from that, and the engine tries
+        again. An error of our own is told in the app's conditions, and raised.
+        """
         app = self._apps.get(key)
         if app is None:
             self.forget(key)
@@ -74,11 +82,21 @@ class Reconciler:
         if app.deleting:
             return await self._delete(app, memory)
         turn = Turn.begin(app, memory, now=self._clock())
-        if app.problems:
-            turn.tell("InvalidSpecError", app.problems)
-            self._refuse(turn, "; ".join(app.problems))
-        else:
-            await self._look_and_act(turn, asked_at)
+        try:
+            if turn.state is not None and turn.state.phase is OperationPhase.TERMINATING:
+                self._syncer.stop(turn)
+            if app.problems:
+                turn.tell("InvalidSpecError", app.problems)
+                self._refuse(turn, "; ".join(app.problems))
+            else:
+                await self._look_and_act(turn, asked_at)
+        except ApiError:
+            raise
+        except Exception as error:
+            # What it says may hold anything, a secret included: the log of the controller is for operators, the status is for everybody.
+            turn.tell("UnknownError", [f"an error of the controller itself ({type(error).__name__}): its log says more"])
+            await self._apps.report(turn.app, turn.report())
+            raise
         await self._apps.report(turn.app, turn.report())
         return After(turn.again)
 
@@ -120,6 +138,7 @@ class Reconciler:
             await self._looker.attend(app, (), memory)
             turn.look = await self._looker.look_unwanted(app)
             self._refuse(turn, str(error))
+            turn.look_again(AGAIN)
             return
         turn.revision = turn.wanted.revision
         if asked_at is not None or turn.revision != app.synced_revision:
@@ -135,6 +154,8 @@ class Reconciler:
         if turn.running:
             await self._syncer.proceed(turn, save=self._save)
             await self._look(turn)
+        if any(one.message for one in turn.look.resources):
+            turn.look_again(AGAIN)  # the server refused to say what an object would be
         if pinned and turn.state is not None and turn.state.phase.completed:
             turn.look_again(0)  # at what the source asks for, now that the revision of the operation is done with
 
@@ -155,18 +176,18 @@ class Reconciler:
         if turn.running:
             state = turn.state
             assert state is not None
-            if state.revision == turn.revision or state.phase is OperationPhase.TERMINATING:
+            if state.revision == turn.revision and state.source == turn.source:
                 return
-            log.info("sync superseded", app=str(turn.app.key), was=state.revision, now=turn.revision)
-            turn.state = None
+            self._syncer.supersede(turn)
             if not state.operation.automated:
                 self._syncer.start(turn, state.operation)
                 return
+            turn.app = replace(turn.app, state=None)  # what happened to the old revision says nothing about the new one
         elif turn.requested is not None:
             self._syncer.start(turn, turn.requested)
             return
         decision = decide(
-            replace(turn.app, state=turn.state),
+            turn.app,
             revision=turn.revision,
             source=turn.source,
             status=turn.look.status,

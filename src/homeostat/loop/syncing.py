@@ -90,13 +90,22 @@ class Syncer:
         )
         log.info("sync started", app=str(turn.app.key), revision=turn.revision, automated=operation.automated, user=operation.username)
 
+    def stop(self, turn: Turn) -> None:
+        """Somebody called the sync off: what was done stays done, and nothing more follows."""
+        assert turn.state is not None
+        self._finish(turn, terminate(turn.state.results), retried=False)
+
+    def supersede(self, turn: Turn) -> None:
+        """A newer revision (or another source) takes over: the sync under way ends here."""
+        assert turn.state is not None
+        self._finish(
+            turn, Finish(turn.state.results, OperationPhase.FAILED, f"superseded by {turn.revision}: {turn.state.message}"), retried=False
+        )
+
     async def proceed(self, turn: Turn, *, save: Save) -> None:
         """Goes on with the sync under way as far as it can; ``save`` writes what is recorded so far. Sets ``turn.state`` and ``turn.again``."""
         state = turn.state
         assert state is not None
-        if state.phase is OperationPhase.TERMINATING:
-            self._finish(turn, terminate(state.results), retried=False)
-            return
         due = retry.waiting_until(state)
         if due is not None:
             if due > turn.now:
@@ -118,6 +127,8 @@ class Syncer:
         operation = turn.state.operation
         if operation.problem:
             return operation.problem
+        if operation.source is not None and operation.source != turn.source:
+            return "operation.sync.source is not spec.source: to sync another source than the app's own is not supported yet"
         if turn.wanted is None:
             return "; ".join(c.message for c in turn.conditions) or "what the app wants is not known"
         return "; ".join(opt.unsupported_options(turn.app.policy, turn.wanted.objects.values(), operation))
