@@ -62,6 +62,9 @@ class Fleet:
             self.apps.plane.kubectl("create", "namespace", namespace)
             self.apps.plane.kubectl("-n", namespace, "create", "configmap", BYSTANDER, "--from-literal=a=b")
             sync_policy = {**AUTOMATED, **policy}
+            if about == "widgets":
+                # In the foreground the deletion waits for the garbage collector, which hears of a new kind within half a minute.
+                sync_policy["syncOptions"] = ["CreateNamespace=true", "PrunePropagationPolicy=background"]
             self.names[about] = await self.apps.create(about, self.repository.url, path, syncPolicy=sync_policy, revisionHistoryLimit=100)
 
     async def commit(self) -> None:
@@ -99,6 +102,21 @@ class Fleet:
             )
 
         await self.apps.until(name, wanted, seconds=seconds)
+
+    async def drift(self) -> None:
+        """Somebody changes an object by hand and deletes another; waits until both are healed."""
+        namespace = self.apps.namespace("wide")
+        kubectl = self.apps.plane.kubectl
+        changed = f"always-{self._rng.randrange(10)}"
+        kubectl("-n", namespace, "patch", "configmap", changed, "--type=merge", '-p={"data":{"commit":"by hand"}}')
+        deleted = [obj["metadata"]["name"] for obj in self.head.manifests["wide"] if "sometimes" in obj["metadata"]["name"]]
+        if deleted:
+            kubectl("-n", namespace, "delete", "configmap", "--wait=false", *deleted)
+        commit = str(len(self.commits) - 1)
+        for name in (changed, *deleted):
+            await self.apps.until_live(
+                "", "ConfigMap", namespace, name, lambda live: live is not None and live["data"] == {"commit": commit}
+            )
 
     async def remember(self) -> None:
         """Takes down who is who, for :meth:`check`: an object that is deleted and made again is another one."""
