@@ -16,6 +16,7 @@ from homeostat.desired.render.renderer import RenderContext, Rendered, Renderer
 from homeostat.desired.sources.errors import UnavailableError
 from homeostat.desired.sources.git import GitSources, Repo
 from homeostat.live.discovery import Discovery
+from homeostat.loop import metrics
 from homeostat.loop.memory import Memory, Wanted, digest_of
 from homeostat.model.app import App, AppKey
 from homeostat.model.errors import HomeostatError
@@ -68,6 +69,8 @@ class Desirer:
             rendered = await self._renderer.render(source=source, tree=tree, context=self._context(app, commit), hard=hard)
         except HomeostatError as error:
             raise UndesiredError(f"Failed to load target state: {error}", revision=asked, hint=error.hint) from error
+        if rendered.fresh:
+            metrics.RENDERS.inc()
         memory.wanted = self._wanted(app, commit, rendered, memory.wanted)
         return memory.wanted
 
@@ -141,7 +144,8 @@ class Desirer:
             tree = await self._sources.tree(repository, commit)
         except HomeostatError:
             return False
-        return self._renderer.holds(source=source, tree=tree, context=self._context(app, commit))
+        with metrics.TRACE_CHECKS.time():
+            return self._renderer.holds(source=source, tree=tree, context=self._context(app, commit))
 
     def forget(self, app_key: AppKey) -> None:
         """The app is gone."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from prometheus_client import Counter, Gauge, Histogram
+from prometheus_client import Counter, Gauge, Histogram, Summary
 
 RECONCILE = Histogram(
     "argocd_app_reconcile", "Seconds that one look at one app takes.", buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 )
 SYNCS = Counter("argocd_app_sync_total", "Syncs that ended, by app and phase.", ("namespace", "name", "phase"))
 DUE = Gauge("homeostat_apps_due", "Apps that wait for a worker.")
+RENDERS = Counter("homeostat_renders", "Renders that ran; one that still held is not counted.")
+TRACE_CHECKS = Summary("homeostat_trace_check_seconds", "Seconds that it takes to tell whether the render of one app still holds.")
