@@ -210,9 +210,7 @@ class GitSources:
             address = repo.address
             if repo.credentials is not None and repo.credentials.username and address.password:
                 address = address._replace(username="", password="")
-            remote = self._remotes[repo] = Remote(
-                address, repo.credentials, shelf, self._gates, self._private, self._limits, self._moved
-            )
+            remote = self._remotes[repo] = Remote(address, repo.credentials, shelf, self._gates, self._private, self._limits, self._moved)
         remote.used = time.monotonic()
         return remote
 
