@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from homeostat.argo import operations
 from homeostat.argo.projects import Project, problem_of
@@ -18,6 +19,7 @@ from homeostat.argo.types.application import ApplicationSpec, SyncPolicy
 from homeostat.argo.types.base import Wire
 from homeostat.argo.types.shared import ApplicationDestination
 from homeostat.argo.types.source import ApplicationSource, DirectorySource, JsonnetSource, KustomizeSource
+from homeostat.model import times
 from homeostat.model.app import (
     App,
     AppKey,
@@ -32,6 +34,7 @@ from homeostat.model.app import (
 )
 from homeostat.model.objects import Key, Object
 from homeostat.model.settings import Settings
+from homeostat.model.sync import Operation, OperationState
 
 KIND = "Application"
 IN_CLUSTER_SERVER = "https://kubernetes.default.svc"
@@ -74,6 +77,9 @@ def read_app(obj: Object, settings: Settings, projects: Mapping[str, Project]) -
     if unfit:
         problems.append(unfit)
     operation = obj.get("operation")
+    requested = operations.read_operation(operation) if operation is not None else None
+    state = operations.read_state(status.get("operationState"))
+    requested, operation_source = _operation_source(requested, state)
     refresh = annotations.get(REFRESH)
     return App(
         key=key,
@@ -89,13 +95,15 @@ def read_app(obj: Object, settings: Settings, projects: Mapping[str, Project]) -
         refresh="" if refresh is None else "hard" if refresh == "hard" else "normal",
         deleting=bool(metadata.get("deletionTimestamp")),
         finalizer=_finalizer(metadata.get("finalizers")),
-        requested=operations.read_operation(operation) if operation is not None else None,
-        state=operations.read_state(status.get("operationState")),
+        requested=requested,
+        state=state,
         history=operations.read_history(status.get("history")),
         synced_revision=(operations.lenient(status.get("sync"), _Compared) or _Compared()).revision,
         spec=raw_spec,
         skip=annotations.get(SKIP_RECONCILE) == "true",
         recorded=tuple(_recorded(status.get("resources"))),
+        created=_time(metadata.get("creationTimestamp")),
+        operation_source=operation_source,
     )
 
 
@@ -130,6 +138,22 @@ def _sources(spec: ApplicationSpec, problems: list[str]) -> tuple[Source, ...]:
     if spec.source is None or len(problems) > before:
         return ()
     return (_source(spec.source),)
+
+
+def _operation_source(requested: Operation | None, state: OperationState | None) -> tuple[Operation | None, Source | None]:
+    """The source that the operation of a human names, and the request, with a problem where it names none that can be used."""
+    running = state is not None and not state.phase.completed
+    asked = state.operation if state is not None and running else requested
+    if asked is None or asked.automated or asked.source is None or asked.problem:
+        return requested, None
+    try:
+        source = msgspec.convert(asked.source, ApplicationSource)
+        problem = "; ".join(_source_problems(source)).replace("spec.source", "operation.sync.source")
+    except msgspec.ValidationError as error:
+        problem = f"operation.sync.source.{operations.explain(error)}"
+    if not problem:
+        return requested, _source(source)
+    return replace(requested, problem=problem) if requested is not None else None, None
 
 
 def _source_problems(source: ApplicationSource) -> Iterator[str]:
@@ -251,6 +275,13 @@ def _recorded(resources: Any) -> Iterator[Key]:
     for one in whole if whole is not None else (operations.lenient(resource, _Recorded) for resource in resources):
         if one is not None and not one.hook:
             yield Key(one.group, one.kind, one.namespace, one.name)
+
+
+def _time(stamp: Any) -> float:
+    try:
+        return times.parse(stamp)
+    except (TypeError, ValueError):
+        return 0.0
 
 
 def _mapping(value: Any) -> dict[str, Any]:

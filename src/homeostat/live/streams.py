@@ -65,7 +65,12 @@ class Streams:
             async with self._session.get(url, headers=headers, timeout=timeout, allow_redirects=False, **self._extra) as response:
                 body = await response.read() if response.status >= 300 else b""
                 answer = connections.Answer(response.status, body, response.headers.get("Retry-After", ""))
-                yield answer, response.content.iter_any()
+                try:
+                    yield answer, response.content.iter_any()
+                finally:
+                    # A stream that is left in the middle has nothing to say goodbye for; TLS would wait for an answer that comes after the loop's end.
+                    if response.connection is not None and response.connection.transport is not None:
+                        response.connection.transport.abort()
 
 
 @contextlib.contextmanager

@@ -126,11 +126,16 @@ class Reconciler:
         app, memory = turn.app, turn.memory
         if app.refresh and asked_at is None:
             asked_at = time.monotonic()
+        if asked_at is None and app.created and not app.synced_revision:
+            # Whoever creates an app has just pushed what it is about. All that were created since the last fetch share the next.
+            asked_at = time.monotonic() - max(turn.now - app.created, 0.0)
         if asked_at is not None:
             memory.expected = {key: known for key, known in memory.expected.items() if not known.error}
-        pinned = self._pinned(turn)
+        pinned = turn.pinned
+        revision = pinned.revision if pinned is not None else ""
+        asked = replace(app, sources=(app.operation_source,)) if pinned is not None and app.operation_source is not None else app
         try:
-            turn.wanted = await self._desirer.wanted(app, memory, revision=pinned, asked_at=asked_at, hard=app.refresh == "hard")
+            turn.wanted = await self._desirer.wanted(asked, memory, revision=revision, asked_at=asked_at, hard=app.refresh == "hard")
         except UndesiredError as error:
             turn.revision = error.revision
             turn.reconciled_at = times.stamp(turn.now)
@@ -156,20 +161,12 @@ class Reconciler:
             await self._look(turn)
         if any(one.message for one in turn.look.resources):
             turn.look_again(AGAIN)  # the server refused to say what an object would be
-        if pinned and turn.state is not None and turn.state.phase.completed:
-            turn.look_again(0)  # at what the source asks for, now that the revision of the operation is done with
+        if (revision or asked is not app) and turn.state is not None and turn.state.phase.completed:
+            turn.look_again(0)  # at what the source asks for, now that what the operation asked for is done with
 
     async def _look(self, turn: Turn) -> None:
         assert turn.wanted is not None
         turn.look = await self._looker.look(turn.app, turn.wanted, turn.memory)
-
-    def _pinned(self, turn: Turn) -> str:
-        """The commit that an operation of a human insists on; everything else follows what the source says now."""
-        if turn.running:
-            assert turn.state is not None
-            operation = turn.state.operation
-            return operation.revision if not operation.automated else ""
-        return turn.requested.revision if turn.requested is not None else ""
 
     def _begin(self, turn: Turn) -> None:
         """Starts the sync that was asked for, or that follows from the look; a newer revision takes over from one that is under way."""

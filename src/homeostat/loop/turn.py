@@ -41,8 +41,19 @@ class Turn(msgspec.Struct):
         )
 
     @property
+    def pinned(self) -> Operation | None:
+        """The operation of a human that is asked for or under way: its revision and source hold, whatever the app's source says by now."""
+        if self.running:
+            assert self.state is not None
+            return None if self.state.operation.automated else self.state.operation
+        return self.requested
+
+    @property
     def source(self) -> dict[str, Any]:
-        """The app's source in its resource's own words."""
+        """The source that is looked at, in its resource's own words."""
+        pinned = self.pinned
+        if pinned is not None and pinned.source is not None and not pinned.automated:
+            return pinned.source
         source = self.app.spec.get("source")
         return source if isinstance(source, dict) else {}
 

@@ -198,3 +198,7 @@ class App(msgspec.Struct, frozen=True):
     skip: bool = False
     """Asked to be left alone (``argocd.argoproj.io/skip-reconcile``): neither looked at nor written to."""
     recorded: tuple[Key, ...] = ()
+    created: float = 0.0
+    """When the resource was made, in seconds since the epoch; 0 when that is not known."""
+    operation_source: Source | None = None
+    """The source that an operation of a human names, which is asked for or under way: it holds for that operation, whatever the spec says (a rollback)."""
