@@ -116,7 +116,8 @@ def unmet(app: Object, goals: Goals) -> list[str]:
     if goals.resources:
         return left + _unmet_resources(app, goals)
     if goals.sync and words.sync_of(app) != "Synced":
-        left.append(f"it is {words.sync_of(app)}")
+        said = [str(one.get("message")) for one in words.items(app, "status", "conditions") if str(one.get("type")).endswith("Error")]
+        left.append(f"it is {words.sync_of(app)}" + (f" ({'; '.join(said)})" if said else ""))
     if goals.healths and words.health_of(app) not in goals.healths:
         message = words.part(app, "status", "health").get("message")
         left.append(f"it is {words.health_of(app)}" + (f" ({message})" if message else ""))
