@@ -18,6 +18,7 @@ from homeostat.desired.sources.git import GitSources, Repo
 from homeostat.live.discovery import Discovery
 from homeostat.loop import metrics
 from homeostat.loop.memory import Memory, Wanted, digest_of
+from homeostat.loop.trouble import Troubles
 from homeostat.model.app import App, AppKey
 from homeostat.model.errors import HomeostatError
 from homeostat.model.settings import Settings
@@ -52,7 +53,7 @@ class Desirer:
         self._repository = repository
         self._discovery = discovery
         self._settings = settings
-        self._trouble: dict[str, str] = {}
+        self._troubles = Troubles()
 
     async def wanted(self, app: App, memory: Memory, *, revision: str = "", asked_at: float | None = None, hard: bool = False) -> Wanted:
         """The desired objects of ``app`` at ``revision`` (by default at what its source asks for).
@@ -107,15 +108,15 @@ class Desirer:
                 resolved = await self._sources.resolve(repository, revision)
             except HomeostatError:
                 raise error from None
-            self._trouble[repository.key] = str(error)
+            self._troubles.met(repository.key, error)
         else:
             if asked_at is not None:
-                self._trouble.pop(repository.key, None)
+                self._troubles.over(repository.key)
         return resolved.commit
 
     def trouble(self, app: App) -> str:
         """Why the repository of the app could not be asked the last time, when that is so and an older answer is being used."""
-        return self._trouble.get(self.key_of(app), "") if self._trouble else ""
+        return self._troubles.of(self.key_of(app)) if self._troubles else ""
 
     def key_of(self, app: App) -> str:
         """The repository of the app, by which apps that share it are told to look again."""
@@ -125,15 +126,15 @@ class Desirer:
             return ""
 
     async def poll(self, app: App) -> bool:
-        """Asks the repository of the app whether anything moved; true when trouble with it began or ended."""
+        """Asks the repository of the app whether anything moved; true when trouble with it began or ended, whoever met it."""
         repository = self._repository(app.sources[0].repo_url, app.project)
-        before = self._trouble.pop(repository.key, "")
         try:
             await self._sources.poll(repository)
         except HomeostatError as error:
-            self._trouble[repository.key] = str(error)
-            return before != str(error)
-        return bool(before)
+            self._troubles.met(repository.key, error)
+        else:
+            self._troubles.over(repository.key)
+        return self._troubles.is_news(repository.key)
 
     async def untouched(self, app: App) -> bool:
         """Whether the render of the app still holds at what its source asks for now; costs a look at the trace, and no network."""
