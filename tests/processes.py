@@ -38,8 +38,10 @@ def children() -> dict[int, str]:
     for pid in pids:
         with contextlib.suppress(psutil.Error):
             process = psutil.Process(pid)
-            if process.status() != psutil.STATUS_ZOMBIE:
-                found[pid] = " ".join(process.cmdline())
+            command = " ".join(process.cmdline())
+            # One that was killed has no command line left, while the last of its threads still end.
+            if command and process.status() != psutil.STATUS_ZOMBIE:
+                found[pid] = command
     return found
 
 

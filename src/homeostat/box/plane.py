@@ -45,6 +45,8 @@ _OBJECTS = {
 _READY_SECONDS = 120.0
 """Until the API server is ready, and again until the node is: 4 and 1 on an idle machine with two cores."""
 
+_RELEASE_SECONDS = 1.0
+
 _PORTS = range(20000, 32000)
 """Below those that the system gives to outgoing connections, so that a plane finds its own port free when it comes up again."""
 
@@ -201,7 +203,7 @@ class Plane:
         """Chooses the port at the first start, and a new one when the API server does not run and someone else has taken its own."""
         port = int(self.files.port.read_text()) if self.files.port.exists() else 0
         running = port and self._daemon(components(self.files, port)[1]).process() is not None
-        if not port or (not running and not _is_free(port)):
+        if not port or (not running and not _becomes_free(port, seconds=_RELEASE_SECONDS)):
             chosen = next(candidate for candidate in random.sample(_PORTS, k=len(_PORTS)) if _is_free(candidate))
             if port:
                 tell(f"port {port} is in use by another program: the API server moves to {chosen}, and the kubeconfig with it")
@@ -290,6 +292,16 @@ def _is_ready(node: object) -> bool:
     assert isinstance(node, dict)
     conditions = node.get("status", {}).get("conditions", [])
     return any(condition["type"] == "Ready" and condition["status"] == "True" for condition in conditions)
+
+
+def _becomes_free(port: int, *, seconds: float) -> bool:
+    """An API server that was killed a moment ago holds its port until the last of its threads is gone; its process is taken for ended before."""
+    deadline = time.monotonic() + seconds
+    while not _is_free(port):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.02)
+    return True
 
 
 def _is_free(port: int) -> bool:
