@@ -21,8 +21,8 @@ from tests.commands import Outcome, homeostat
 from tests.e2e.controller import Controller
 from tests.e2e.repository import Repository
 
-_OWN_PROCESS = {"diff", "manifests", "logs"}
-"""Verbs that set up logging for the process they run in."""
+_OWN_PROCESS = frozenset({"diff", "manifests", "logs", "--tree"})
+"""What sets up logging for the process it runs in."""
 
 
 class Stage:
@@ -50,9 +50,8 @@ class Stage:
     def tear_down(self) -> None:
         self._runner.run(self.controller.stop())
         self._runner.close()
-        self.plane.kubectl("-n", self.control, "patch", "app", "--type=merge", '-p={"metadata":{"finalizers":null}}', *self._apps()) if (
-            self._apps()
-        ) else None
+        for name in self._apps():
+            self.plane.kubectl("-n", self.control, "patch", "app", name, "--type=merge", '-p={"metadata":{"finalizers":null}}')
         self.plane.kubectl("delete", "namespace", "--wait=false", "--ignore-not-found", *self._namespaces)
 
     def _apps(self) -> list[str]:
@@ -85,12 +84,17 @@ class Stage:
     def app(self, verb: str, *arguments: str, code: int = 0, terminal: int = 0) -> Outcome:
         """Runs `homeostat app VERB …`; any other exit code fails the test. ``terminal`` makes standard output one of so many columns."""
         command = ["app", verb, "--kubeconfig", str(self.plane.kubeconfig), "--namespace", self.control, *arguments]
-        if verb in _OWN_PROCESS:
-            command += self.file_roots if verb in {"diff", "manifests"} else ()
-        own_process = verb in _OWN_PROCESS or "--tree" in arguments
-        outcome = homeostat(*command) if own_process else in_process(command, terminal=terminal)
+        if verb in {"diff", "manifests"}:
+            command += self.file_roots
+        outcome = self.run(command, terminal=terminal)
         assert outcome.code == code, f"homeostat {' '.join(command)} exited with {outcome.code}: {outcome.stdout}\n{outcome.stderr}"
         return outcome
+
+    def run(self, command: list[str], *, terminal: int = 0) -> Outcome:
+        """Runs a whole command line, in this process where that leaves no traces."""
+        if _OWN_PROCESS.intersection(command):
+            return homeostat(*command)
+        return in_process(command, terminal=terminal)
 
     def get(self, name: str) -> Any:
         return json.loads(self.plane.kubectl("-n", self.control, "get", "app", name, "-o", "json"))

@@ -128,10 +128,17 @@ async def _predicted(parts: Parts, key: Key, desired: Object) -> Object:
 
 
 def _quiet(obj: Object | None) -> Object | None:
-    """Without what only the server writes."""
+    """Without what only the server writes, and in one order: what stands elsewhere is no difference."""
     if obj is None:
         return None
-    return {**obj, "metadata": {name: value for name, value in obj["metadata"].items() if name not in _SERVERS}}
+    quiet: Object = _ordered({**obj, "metadata": {name: value for name, value in obj["metadata"].items() if name not in _SERVERS}})
+    return quiet
+
+
+def _ordered(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _ordered(value[name]) for name in sorted(value)}
+    return [_ordered(item) for item in value] if isinstance(value, list) else value
 
 
 def _print(changes: list[Change], form: str) -> None:

@@ -41,6 +41,10 @@ async def get(
             app = await refreshed(applications, name, hard=hard_refresh, seconds=timeout)
         else:
             app = await applications.get(name)
+        if output in {"table", "wide"}:
+            from homeostat.cli.apps.health import judged  # noqa: PLC0415
+
+            app = await judged(applications, app)
     if output in {"json", "yaml"}:
         from homeostat.cli.apps.printing import print_json_or_yaml  # noqa: PLC0415
 

@@ -21,6 +21,10 @@ async def resources(place: Place, *, name: str, tree: bool, output: str) -> None
 
     async with connected(place) as applications:
         app = await applications.get(name)
+        if output != "name":
+            from homeostat.cli.apps.health import judged  # noqa: PLC0415
+
+            app = await judged(applications, app)
         if tree:
             from homeostat.cli.apps import tree as trees  # noqa: PLC0415
 
