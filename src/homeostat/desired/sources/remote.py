@@ -240,6 +240,7 @@ class Remote:
     async def _attempt(self) -> bool:
         started = time.monotonic()
         if not self._shelf.opened or self.store.damaged:
+            await self._end_packing()
             await asyncio.to_thread(self.store.open)
             self._shelf.opened = True
             self._shelf.generation += 1
@@ -247,6 +248,7 @@ class Remote:
         finished = await self._git_fetch("--prune", refspecs=[*_REFSPECS, *other])
         if finished.code and failures.is_damage(finished):
             log.warning("a cached repository is damaged and is cloned again", repository=self.address.key)
+            await self._end_packing()
             await asyncio.to_thread(self.store.discard)
             await asyncio.to_thread(self.store.open)
             self._shelf.generation += 1
@@ -328,6 +330,11 @@ class Remote:
         if shelf.untidy >= _TIDY_EVERY and (shelf.tidied is None or shelf.tidied.done()):
             shelf.untidy = 0
             shelf.tidied = tasks.spawn(self._pack(), name=f"pack {self.address.key}")
+
+    async def _end_packing(self) -> None:
+        """Before the repository is thrown away: a git that still writes into the folder would bring half of it back."""
+        if self._shelf.tidied is not None:
+            await tasks.cancel([self._shelf.tidied])
 
     async def _pack(self) -> None:
         for arguments in (["pack-refs", "--all"], ["repack", "-d", "-l", "-q", "--geometric=2", "--no-write-bitmap-index"]):
