@@ -13,7 +13,7 @@ import os
 import signal
 import ssl
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from http import HTTPStatus
 from pathlib import Path
@@ -47,7 +47,8 @@ class GitServer:
     """Serves the bare repositories in ``folder``; an async context manager.
 
     ``port`` 0 takes a free one. With ``username`` and ``password`` (basic) or ``token`` (bearer) every request must sign in. ``tls`` makes it
-    HTTPS. ``seen`` holds the last thousand requests, oldest first.
+    HTTPS. ``seen`` holds the last thousand requests, oldest first. ``on_push`` is called in the event loop with the name of a repository after
+    every push to it, also one that was refused: what a hosting service's webhook is for.
     """
 
     def __init__(
@@ -59,11 +60,13 @@ class GitServer:
         password: str = "",
         token: str = "",
         tls: ssl.SSLContext | None = None,
+        on_push: Callable[[str], None] | None = None,
     ) -> None:
         self.folder = folder
         self.port = port
         self.seen: deque[Seen] = deque(maxlen=1000)
         self._tls = tls
+        self._on_push = on_push
         self._authorization = ""
         if token:
             self._authorization = f"Bearer {token}"
@@ -141,6 +144,8 @@ class GitServer:
             raise
         finally:
             await asyncio.shield(process.wait())
+            if self._on_push is not None and request.method == "POST" and service == "git-receive-pack":
+                self._on_push(request.path.removesuffix("/git-receive-pack").strip("/").removesuffix(".git"))
         self._note(request, service, response.status, sent)
         return response
 
