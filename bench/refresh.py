@@ -63,7 +63,7 @@ async def _bare(stage: Stage, mirror: Path, name: str) -> list[tuple[float, floa
     found = []
     for number in range(SAMPLES):
         text = f"bare {number}"
-        await stage.push_plain([name], text)
+        await asyncio.to_thread(repository.push, {"none/of/the/apps.yaml": text})
         desired = making.objects(name, text)[0]
         desired["metadata"]["namespace"] = "default"
         applied = await watched(stage.client, CONFIG_MAPS, "default", shows(name, text))

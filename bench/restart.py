@@ -28,8 +28,8 @@ async def measure(stage: Stage, count: int) -> list[Row]:
     began = time.perf_counter()
     await stage.controller.start()
     ready = time.perf_counter() - began
-    while not _all_compared(await stage.controller.metrics(), count):
-        await asyncio.sleep(0.1)  # nothing tells of it
+    while not _all_compared(await stage.controller.metrics(), count):  # noqa: ASYNC110 - nothing tells of it
+        await asyncio.sleep(0.1)
     seconds = time.perf_counter() - began
     used = stage.controller.usage()
     await stage.quiet()

@@ -91,6 +91,21 @@ async def test_a_forgotten_app_is_not_handed_out() -> None:
     assert await drain(queue) == ["b"]
 
 
+async def test_periodic_work_leaves_workers_to_what_is_more_urgent() -> None:
+    queue = AppQueue(periodic=1)
+    queue.add(key("first"), Priority.PERIODIC)
+    queue.add(key("second"), Priority.PERIODIC)
+    first, _ = await queue.take()
+    queue.add(key("urgent"), Priority.CHANGED)
+    assert await queue.take() == (key("urgent"), Priority.CHANGED)
+    async with asyncio.TaskGroup() as group:
+        worker = group.create_task(queue.take(), name="worker")
+        await asyncio.wait([worker], timeout=0)
+        assert not worker.done(), "one is all that periodic work gets"
+        queue.done(first)
+    assert worker.result() == (key("second"), Priority.PERIODIC)
+
+
 @given(st.lists(st.tuples(st.sampled_from("abcde"), st.sampled_from(list(Priority))), max_size=40))
 def test_each_app_comes_once_by_its_best_priority(added: Sequence[tuple[str, Priority]]) -> None:
     async def run() -> list[tuple[str, Priority]]:

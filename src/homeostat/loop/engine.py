@@ -36,6 +36,9 @@ LONGEST_BACKOFF = 60.0
 POLL_CLOCK = 2.0
 """Seconds between two looks at which repositories are due."""
 
+SPREAD_AT_ONCE = 20
+"""Apps that are told that their repository moved before others get a turn: about a millisecond."""
+
 
 class Engine:
     """Runs the loop until it is cancelled. ``workers`` apps are looked at side by side."""
@@ -56,7 +59,7 @@ class Engine:
         self._desirer = desirer
         self._settings = settings
         self._workers = workers
-        self.queue = AppQueue()
+        self.queue = AppQueue(periodic=max(1, workers // 4))
         self._failures: dict[AppKey, int] = {}
         self._asked: dict[AppKey, float] = {}
         self._moved: set[str] = set()
@@ -134,7 +137,9 @@ class Engine:
             moved, self._moved = self._moved, set()
             using = self._repositories_in_use()
             for repository in moved:
-                for app in using.get(repository, ()):
+                for number, app in enumerate(using.get(repository, ())):
+                    if not number % SPREAD_AT_ONCE:
+                        await asyncio.sleep(0)  # who asked goes on first, and the loop turns: there may be thousands
                     untouched = await self._desirer.untouched(app)
                     self.queue.add(app.key, Priority.PERIODIC if untouched else Priority.CHANGED)
 

@@ -1,8 +1,9 @@
 """The queue of apps that are due: keys with a priority, each at most once, and keys that will be due later.
 
 What a human asked for comes first, then what changed, then start-up and periodic work (design point 1). A key that is added while a worker
-has it is handed out again once that worker is done, so no change is ever lost and no app is worked on twice at the same time. Adding and
-taking cost O(log n). What is done with a key does not belong here.
+has it is handed out again once that worker is done, so no change is ever lost and no app is worked on twice at the same time. Start-up and
+periodic work gets only some of the workers: a thousand apps that note a new revision must not keep the API server from the one that is being
+changed. Adding and taking cost O(log n). What is done with a key does not belong here.
 """
 
 from __future__ import annotations
@@ -24,12 +25,16 @@ class Priority(IntEnum):
 
 
 class AppQueue:
-    """A priority queue of unique keys with delays. Belongs to one event loop; nothing here is thread-safe."""
+    """A priority queue of unique keys with delays. Belongs to one event loop; nothing here is thread-safe.
 
-    def __init__(self) -> None:
+    ``periodic`` is how many keys of :attr:`Priority.PERIODIC` are handed out at a time.
+    """
+
+    def __init__(self, *, periodic: int = 4) -> None:
+        self._periodic = periodic
         self._heap: list[tuple[int, int, AppKey]] = []
         self._waiting: dict[AppKey, Priority] = {}
-        self._running: set[AppKey] = set()
+        self._running: dict[AppKey, Priority] = {}
         self._again: dict[AppKey, Priority] = {}
         self._timers: dict[AppKey, tuple[float, asyncio.TimerHandle, Priority]] = {}
         self._order = itertools.count()
@@ -82,13 +87,12 @@ class AppQueue:
     async def take(self) -> tuple[AppKey, Priority]:
         """Waits for the next key. Whoever takes it says :meth:`done` in the end."""
         while True:
-            while self._heap:
-                priority, _, key = heapq.heappop(self._heap)
-                if self._waiting.get(key) != priority:
-                    continue  # it was forgotten, or moved forward and taken by then
-                del self._waiting[key]
-                self._running.add(key)
-                return key, Priority(priority)
+            key = self._next()
+            if key is not None:
+                priority = self._running[key] = self._waiting.pop(key)
+                if priority is Priority.PERIODIC:
+                    self._periodic -= 1
+                return key, priority
             waker: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self._wakers.append(waker)
             try:
@@ -97,9 +101,23 @@ class AppQueue:
                 if waker in self._wakers:
                     self._wakers.remove(waker)
 
+    def _next(self) -> AppKey | None:
+        """The first key that may be handed out now, taken off the heap."""
+        while self._heap:
+            priority, _, key = self._heap[0]
+            if self._waiting.get(key) == priority:
+                if priority == Priority.PERIODIC and self._periodic <= 0:
+                    return None
+                heapq.heappop(self._heap)
+                return key
+            heapq.heappop(self._heap)  # it was forgotten, or moved forward and taken by then
+        return None
+
     def done(self, key: AppKey) -> None:
         """The worker is done with the key; if it was added meanwhile it is due again."""
-        self._running.discard(key)
+        if self._running.pop(key, None) is Priority.PERIODIC:
+            self._periodic += 1
+            self._wake()
         again = self._again.pop(key, None)
         if again is not None:
             self.add(key, again)
