@@ -59,6 +59,31 @@ def test_the_answer_to_our_own_write_is_no_news_nor_is_its_echo() -> None:
     assert app.synced_revision == "abc"
 
 
+def test_an_echo_that_overtakes_the_answer_to_our_write_is_no_news() -> None:
+    heard = Heard()
+    heard.watch(at(5), "ADDED")
+    written = at(6)
+    written["operation"] = {"sync": {}, "initiatedBy": {"automated": True}}
+    with heard.store.writing(KEY):
+        heard.watch(written)
+        heard.store.wrote(copy.deepcopy(written))
+    assert heard.keys == [KEY]
+
+
+def test_what_somebody_else_wrote_while_we_did_is_heard_after_the_answer() -> None:
+    heard = Heard()
+    heard.watch(at(5), "ADDED")
+    asked = at(7)
+    asked["operation"] = {"sync": {}}
+    with heard.store.writing(KEY):
+        heard.watch(asked)
+        heard.store.wrote(at(6))
+    assert heard.keys == [KEY, KEY]
+    app = heard.store.get(KEY)
+    assert app is not None
+    assert app.requested is not None
+
+
 def test_a_change_of_the_spec_that_came_before_our_write_is_heard_with_its_answer() -> None:
     heard = Heard()
     heard.watch(at(5), "ADDED")

@@ -1,12 +1,14 @@
 """The Applications of the control namespace as they stand: each as an app for the loop, and as JSON for whoever writes its status.
 
-An event that tells what we know already (the echo of our own write, or an older state than its answer) is not news. The body is kept as JSON
+An event that tells what we know already (the echo of our own write, or an older state than its answer) is not news; one that overtakes the answer
+waits for it. The body is kept as JSON
 without its managed fields: a thousand dictionaries would cost ten times the memory. No I/O here: ``control.py`` watches, ``writer.py`` writes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import msgspec
@@ -36,6 +38,7 @@ class Store:
         self._settings = settings
         self._entries: dict[AppKey, _Entry] = {}
         self._listeners: list[Changed] = []
+        self._writing: dict[AppKey, tuple[str, wire.Seen] | None] = {}
 
     @property
     def namespace(self) -> str:
@@ -66,9 +69,23 @@ class Store:
         """``obj`` is the answer to a write of ours."""
         self._take(obj, own=True)
 
+    @contextmanager
+    def writing(self, key: AppKey) -> Iterator[None]:
+        """For the time of a write of ours: the watch may be quicker than the answer, and its event must not be taken for somebody else's doing."""
+        self._writing[key] = None
+        try:
+            yield
+        finally:
+            overtook = self._writing.pop(key)
+            if overtook is not None:
+                self.told(*overtook)
+
     def told(self, kind: str, seen: wire.Seen) -> None:
         """A listener for a reflector."""
         key = AppKey(seen.key.kind, seen.key.namespace, seen.key.name)
+        if key in self._writing:
+            self._writing[key] = (kind, seen)  # of several the last one tells all
+            return
         entry = self._entries.get(key)
         if kind == "DELETED":
             if entry is not None and entry.app.uid == seen.uid:

@@ -116,7 +116,8 @@ class StatusWriter:
     async def _patch(self, app: App, body: dict[str, Any], *, attempt: int) -> bool:
         """Sends a patch. False: the store is current again, decide anew."""
         try:
-            answer = await self._client.patch(APPLICATIONS, app.key.namespace, app.key.name, body)
+            with self._store.writing(app.key):
+                self._store.wrote(await self._client.patch(APPLICATIONS, app.key.namespace, app.key.name, body))
         except NotFoundError:
             self._store.forget(app.key)
             return False
@@ -129,7 +130,6 @@ class StatusWriter:
             log.info("writing a status again", app=str(app.key), error=error.message)
             await asyncio.sleep(max(error.retry_after, _WAIT * 2**attempt))
             return False
-        self._store.wrote(answer)
         return True
 
     async def _reread(self, app: App) -> None:

@@ -114,7 +114,7 @@ class Engine:
 
     def _app_changed(self, key: AppKey) -> None:
         app = self._apps.get(key)
-        asked = app is not None and (bool(app.refresh) or app.requested is not None)
+        asked = app is not None and (bool(app.refresh) or (app.requested is not None and not app.requested.automated))
         if asked:
             self._asked.setdefault(key, time.monotonic())
         self.queue.add(key, Priority.HUMAN if asked else Priority.CHANGED)
