@@ -29,7 +29,7 @@ def marked(mark: str) -> list[psutil.Process]:
 
 
 def children() -> dict[int, str]:
-    """The children of this process that run, with what they are."""
+    """The children of this process that run, with what they are; without the watchdog, which is there for the whole run."""
     pids: set[int] = set()
     for listing in Path("/proc/self/task").glob("*/children"):
         with contextlib.suppress(FileNotFoundError, ProcessLookupError):
@@ -40,7 +40,7 @@ def children() -> dict[int, str]:
             process = psutil.Process(pid)
             command = " ".join(process.cmdline())
             # One that was killed has no command line left, while the last of its threads still end.
-            if command and process.status() != psutil.STATUS_ZOMBIE:
+            if command and __file__ not in command and process.status() != psutil.STATUS_ZOMBIE:
                 found[pid] = command
     return found
 

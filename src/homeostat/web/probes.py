@@ -8,10 +8,21 @@ from contextlib import asynccontextmanager
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from homeostat.model.errors import HomeostatError
+
+
+class ListenError(HomeostatError):
+    """The address of the HTTP server cannot be had."""
+
+    def __init__(self, host: str, port: int, error: OSError) -> None:
+        super().__init__(
+            f"cannot listen on {host}:{port}: {error.strerror or error}", hint="choose another address with --listen HOST:PORT"
+        )
+
 
 @asynccontextmanager
 async def serve(*, host: str, port: int, ready: Callable[[], bool]) -> AsyncIterator[int]:
-    """Answers while the context is open; the value is the port (``port`` 0 takes a free one). Raises ``OSError`` when it is taken."""
+    """Answers while the context is open; the value is the port (``port`` 0 takes a free one). Raises :class:`ListenError` when it is taken."""
     app = web.Application()
     app.router.add_get("/healthz", _healthz)
     app.router.add_get("/metrics", _metrics)
@@ -23,8 +34,10 @@ async def serve(*, host: str, port: int, ready: Callable[[], bool]) -> AsyncIter
     runner = web.AppRunner(app, access_log=None, handle_signals=False)
     await runner.setup()
     try:
-        site = web.TCPSite(runner, host, port)
-        await site.start()
+        try:
+            await web.TCPSite(runner, host, port).start()
+        except OSError as error:
+            raise ListenError(host, port, error) from error
         address: tuple[str, int] = runner.addresses[0][:2]
         yield address[1]
     finally:
