@@ -19,9 +19,9 @@ from tests.e2e.repository import Repository
 APPS = ["plain", "kust-prod", "chart", "jsonnet", "waves", "broken-schema", "broken-yaml", "missing"]
 
 BETTER = {
-    # What a server-side apply is told names the object and the field; a client-side one is told of a struct of Go's.
+    # What a server-side apply is told names the object and the field, and we the file; a client-side one is told of a struct of Go's.
     "failed to create typed patch object (s-broken-schema/bad; apps/v1, Kind=Deployment): "
-    ".spec.replicas: expected numeric (int or float), got string": 'Deployment in version "v1" cannot be handled as a Deployment: json: '
+    ".spec.replicas: expected numeric (int or float), got string (broken-schema/all.yaml:1)": 'Deployment in version "v1" cannot be handled as a Deployment: json: '
     "cannot unmarshal string into Go struct field DeploymentSpec.spec.replicas of type int32",
     # The file's whole path, and no words of a remote call that nobody makes here.
     'Failed to load target state: broken-yaml/a.yaml:3: Failed to unmarshal "a.yaml"': "Failed to load target state: failed to generate "

@@ -25,13 +25,14 @@ from homeostat.model.app import Retry
 from homeostat.model.errors import HomeostatError
 from homeostat.model.objects import Key
 from homeostat.model.settings import Settings
-from homeostat.model.sync import History, Operation, OperationPhase, OperationState, Plan, SyncSelection, SyncStatus
+from homeostat.model.sync import History, Operation, OperationPhase, OperationState, Plan, SyncSelection, SyncStatus, Task, TaskResult
 from homeostat.sync import events, retry
 from homeostat.sync import options as opt
 from homeostat.sync.plan import PlanInput, Target, plan
+from homeostat.sync.rehearse import rehearse
 from homeostat.sync.run import Done, Runner, run_options
 from homeostat.sync.select import heal_selection
-from homeostat.sync.step import Finish, LiveHealth, Observed, RunWave, Wait, record, step, terminate, to_observe
+from homeostat.sync.step import Finish, LiveHealth, Observed, RunWave, Wait, failure_message, record, step, terminate, to_observe
 
 log = structlog.get_logger()
 
@@ -147,6 +148,11 @@ class Syncer:
             match done:
                 case RunWave(wave=wave):
                     if not saved and not state.results:
+                        wrong = await self._rehearsed(turn, made, asked)
+                        if wrong:
+                            message = f"{failure_message(wrong)} (nothing was done, for objects would be pruned as well)"
+                            self._finish(turn, Finish(wrong, OperationPhase.FAILED, message))
+                            return
                         # Before the first effect, so that whoever looks, and whoever takes over, knows what is going on.
                         await save(turn)
                         saved = True
@@ -166,6 +172,17 @@ class Syncer:
                 case Finish():
                     self._finish(turn, done)
                     return
+
+    async def _rehearsed(self, turn: Turn, made: Plan, asked: Sequence[str]) -> tuple[TaskResult, ...]:
+        """What is wrong with the plan before anything is done. What is there already was asked about by the look."""
+        if self._operation(turn).dry_run:
+            return ()
+
+        def doubtful(task: Task) -> bool:
+            known = turn.memory.expected.get(task.key)
+            return known is None or bool(known.error)
+
+        return await rehearse(self._runner, made, options=asked, doubtful=doubtful)
 
     def _operation(self, turn: Turn) -> Operation:
         assert turn.state is not None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from homeostat.live.errors import ApiError, ThrottledError, UnavailableError
+from homeostat.live.errors import ApiError, ConflictError, ThrottledError, UnavailableError
 from homeostat.model.objects import Key, Object
 from homeostat.model.resources import Resource
 from homeostat.model.sync import Task
@@ -49,11 +49,13 @@ def _contents(obj: Object) -> dict[str, Any]:
     return {**obj, "metadata": metadata}
 
 
-def refused(error: ApiError) -> str:
-    """The server's own words, and whether it is worth trying again."""
+def refused(error: ApiError, task: Task) -> str:
+    """The server's own words, whether it is worth trying again, and where the object stands that is not."""
     if isinstance(error, ThrottledError | UnavailableError):
         return f"{error.message} (the next attempt may succeed)"
-    return error.message
+    if isinstance(error, ConflictError):
+        return error.message
+    return f"{error.message}{at(task.origin)}"
 
 
 def unknown_kind(task: Task, served: Resource | None) -> str:

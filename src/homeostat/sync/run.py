@@ -16,7 +16,7 @@ import msgspec
 from homeostat.compare.takeover import takeover
 from homeostat.live.client import MANAGER, Client
 from homeostat.live.discovery import Discovery
-from homeostat.live.errors import AlreadyExistsError, ApiError, ConflictError, InvalidObjectError, NotFoundError
+from homeostat.live.errors import AlreadyExistsError, ApiError, ConflictError, InvalidObjectError, NotFoundError, UnavailableError
 from homeostat.model.objects import GroupKind, Key, Object
 from homeostat.model.resources import Resource
 from homeostat.model.sync import Action, OperationPhase, Plan, ResultCode, Task, TaskResult, Wave
@@ -60,11 +60,12 @@ class RunOptions(msgspec.Struct, frozen=True):
 
 
 class Done(msgspec.Struct, frozen=True):
-    """What became of one task. ``answer`` is the object as the server has it after an apply, ``None`` for everything else."""
+    """What became of one task. ``answer`` is the object as the server has it after an apply, ``None`` for everything else; ``refusal`` says why not."""
 
     task: Task
     result: TaskResult
     answer: Object | None = None
+    refusal: ApiError | None = None
 
 
 _DEFAULTS = RunOptions()
@@ -121,7 +122,7 @@ class Runner:
             try:
                 done = await self._carry_out(task, options)
             except ApiError as error:
-                done = _failed(task, messages.refused(error))
+                done = _failed(task, messages.refused(error, task), error)
             on_event(TaskFinished(task, done.result, clock() - started))
             return done
 
@@ -143,14 +144,14 @@ class Runner:
         served = self._cluster.discovery.find(task.key.group_kind)
         broken = self._cluster.discovery.broken.get(_api_version(task))
         if broken is not None:
-            return _failed(
-                task, f"{task.key}: the API server of {_api_version(task)} does not answer: {broken} (the next attempt may succeed)"
-            )
+            message = f"{task.key}: the API server of {_api_version(task)} does not answer: {broken} (the next attempt may succeed)"
+            return _failed(task, message, UnavailableError(message))
         if task.action is Action.PRUNE and served is None:
             return _finished(task, ResultCode.PRUNED, "pruned")  # its kind is gone, and it went with it
         if options.dry_run and task.key.group_kind in options.kinds:
             return _finished(task, ResultCode.SYNCED, f"{messages.named(task.key)} created (dry run)")
-        return _failed(task, messages.unknown_kind(task, served))
+        message = messages.unknown_kind(task, served)
+        return _failed(task, message, NotFoundError(message))
 
     async def _create_namespace(self, task: Task, resource: Resource, options: RunOptions) -> Done:
         """By create, not by apply: an apply of the bare object would take away what another app declares of the same namespace."""
@@ -232,8 +233,8 @@ def _finished(task: Task, status: ResultCode, message: str, answer: Object | Non
     return Done(task, _result(task, status, message, _PHASES[status]), answer)
 
 
-def _failed(task: Task, message: str) -> Done:
-    return Done(task, _result(task, ResultCode.SYNC_FAILED, message, OperationPhase.FAILED))
+def _failed(task: Task, message: str, refusal: ApiError) -> Done:
+    return Done(task, _result(task, ResultCode.SYNC_FAILED, message, OperationPhase.FAILED), refusal=refusal)
 
 
 def _result(task: Task, status: ResultCode, message: str, phase: OperationPhase) -> TaskResult:
