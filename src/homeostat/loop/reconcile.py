@@ -85,6 +85,8 @@ class Reconciler:
         try:
             if turn.state is not None and turn.state.phase is OperationPhase.TERMINATING:
                 self._syncer.stop(turn)
+                if turn.requested is not None and turn.requested.raw == turn.state.operation.raw:
+                    turn.requested = None  # it is what was called off, and must not begin anew
             if app.problems:
                 turn.tell("InvalidSpecError", app.problems)
                 self._refuse(turn, "; ".join(app.problems))
@@ -126,7 +128,8 @@ class Reconciler:
         app, memory = turn.app, turn.memory
         if app.refresh and asked_at is None:
             asked_at = time.monotonic()
-        if asked_at is None and app.created and not app.synced_revision:
+        new = asked_at is None and bool(app.created) and not app.synced_revision
+        if new:
             # Whoever creates an app has just pushed what it is about. All that were created since the last fetch share the next.
             asked_at = time.monotonic() - max(turn.now - app.created, 0.0)
         if asked_at is not None:
@@ -134,8 +137,15 @@ class Reconciler:
         pinned = turn.pinned
         revision = pinned.revision if pinned is not None else ""
         asked = replace(app, sources=(app.operation_source,)) if pinned is not None and app.operation_source is not None else app
+        hard = app.refresh == "hard"
         try:
-            turn.wanted = await self._desirer.wanted(asked, memory, revision=revision, asked_at=asked_at, hard=app.refresh == "hard")
+            try:
+                turn.wanted = await self._desirer.wanted(asked, memory, revision=revision, asked_at=asked_at, hard=hard)
+            except UndesiredError:
+                if not new:
+                    raise
+                # The time of its creation is known to the second; a push may lie between the last fetch and that.
+                turn.wanted = await self._desirer.wanted(asked, memory, revision=revision, asked_at=time.monotonic(), hard=hard)
         except UndesiredError as error:
             turn.revision = error.revision
             turn.reconciled_at = times.stamp(turn.now)
