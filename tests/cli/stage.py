@@ -45,6 +45,9 @@ class Stage:
         self.controller = Controller(self.plane.kubeconfig, self.control, self._folder / "controller")
         installed = homeostat("install", "--kubeconfig", str(self.plane.kubeconfig), "--namespace", self.control)
         assert installed.code == 0, installed.stderr
+        # Apps of other control namespaces may bear the same names; this tells their objects apart.
+        identity = json.dumps({"data": {"installationID": self.mark}})
+        self.plane.kubectl("-n", self.control, "patch", "configmap", "argocd-cm", "--type=merge", "-p", identity)
         self._runner.run(self.controller.start("--file-root", str(bare.parent)))
 
     def tear_down(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -49,7 +50,7 @@ _OPTIONS: tuple[tuple[tuple[str, ...], dict[str, Any]], ...] = (
     (("--sync-retry-backoff-max-duration",), {"type": Seconds(), "help": "The longest wait between retries."}),
     (("--revision-history-limit",), {"type": click.IntRange(0), "help": "How many entries the history has."}),
     (("--values",), {"multiple": True, "metavar": "FILE", "help": "A Helm values file in the repository; later ones win."}),
-    (("--values-literal-file",), {"type": click.File("r"), "help": "A local file with Helm values that become part of the app."}),
+    (("--values-literal-file",), {"metavar": "FILE", "help": "A local file with Helm values that become part of the app."}),
     (("--helm-set",), {**_MANY, "help": "A Helm value."}),
     (("--helm-set-string",), {**_MANY, "help": "A Helm value that is a string whatever it looks like."}),
     (("--helm-set-file",), {"multiple": True, "metavar": "NAME=FILE", "help": "A Helm value from a file in the repository."}),
@@ -104,7 +105,11 @@ def _spec_options(function: _C) -> _C:
 @click.option("--set-finalizer", is_flag=True, help="Objects go when the app is deleted by other means than `app delete`, too.")
 async def create(place: Place, *, name: str | None, file: str | None, upsert: bool, set_finalizer: bool, **given: Any) -> None:
     """Create an app, from options or from a file (options go before what it says). The cluster is this one unless another is named."""
-    app: Object = _from_file(file) if file else {"apiVersion": "argoproj.io/v1alpha1", "kind": "Application", "metadata": {}, "spec": {}}
+    app: Object = (
+        await asyncio.to_thread(_from_file, file)
+        if file
+        else {"apiVersion": "argoproj.io/v1alpha1", "kind": "Application", "metadata": {}, "spec": {}}
+    )
     metadata = app["metadata"]
     metadata["name"] = name or metadata.get("name")
     if not metadata["name"]:
@@ -117,7 +122,9 @@ async def create(place: Place, *, name: str | None, file: str | None, upsert: bo
     if not file and not given["dest_server"] and not given["dest_name"]:
         given["dest_server"] = IN_CLUSTER_SERVER
     validate = given.pop("validate")
-    _apply(app, given)
+    new = _edited(app, {**given, **await _literal(given)})
+    app["spec"], metadata = new["spec"], new["metadata"]
+    app["metadata"] = metadata
     app["spec"].setdefault("project", "default")
     if set_finalizer:
         metadata["finalizers"] = list(dict.fromkeys([*(metadata.get("finalizers") or ()), FINALIZER]))
@@ -142,7 +149,7 @@ async def set_app(place: Place, *, name: str, **given: Any) -> None:
         raise click.UsageError("say what to change")
     async with connected(place) as applications:
         current = await applications.get(name)
-        literal = _literal(given)
+        literal = await _literal(given)
         wanted = _edited(current, {**given, **literal})
         if validate:
             await _validate(applications, wanted)
@@ -154,18 +161,13 @@ async def set_app(place: Place, *, name: str, **given: Any) -> None:
         click.echo(f"application.argoproj.io/{words.name_of(before)} {'unchanged' if after is None else 'configured'}")
 
 
-def _apply(app: Object, given: dict[str, Any]) -> None:
-    new = _edited(app, {**given, **_literal(given)})
-    app["spec"], app["metadata"] = new["spec"], new["metadata"]
-
-
-def _literal(given: dict[str, Any]) -> dict[str, Any]:
+async def _literal(given: dict[str, Any]) -> dict[str, Any]:
     """The text of ``--values-literal-file``, read once: standard input has no second time."""
     file = given.pop("values_literal_file", None)
     if file is None:
         return {}
-    text = file.read()
-    yaml.load(text, name=file.name)
+    text = await asyncio.to_thread(_text, file)
+    yaml.load(text, name=file)
     return {"values_literal": text}
 
 
@@ -222,11 +224,15 @@ async def _validate(applications: Applications, app: Object) -> None:
         )
 
 
-def _from_file(path: str) -> Object:
+def _text(path: str) -> str:
     try:
-        text = sys.stdin.read() if path == "-" else Path(path).read_text(encoding="utf-8")
+        return sys.stdin.read() if path == "-" else Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise InvalidError(f"{path}: cannot be read: {error}") from error
+
+
+def _from_file(path: str) -> Object:
+    text = _text(path)
     found = [one for one in yaml.load_all(text, name=path) if one is not None]
     if len(found) != 1 or not isinstance(found[0], dict) or found[0].get("kind") != "Application":
         raise InvalidError(f"{path}: expected one Application")
