@@ -29,6 +29,7 @@ from homeostat.compare.health.scripts import Judge
 from homeostat.compare.ignore import Ignorer
 from homeostat.desired.render.renderer import Renderer
 from homeostat.desired.sources.credentials import credentials_for
+from homeostat.desired.sources.folder import own_folder
 from homeostat.desired.sources.git import GitSources, Repo
 from homeostat.evaluate.pool import Pool
 from homeostat.evaluate.requests import SemverRequest
@@ -49,7 +50,7 @@ log = structlog.get_logger()
 class Options:
     """What an operator decides when starting the process.
 
-    ``cache`` is where clones are kept; ``file_roots`` are folders whose repositories may be named by ``file:`` addresses; ``workers`` is how many apps
+    ``cache`` is where clones are kept (beside those of other processes); ``file_roots`` are folders whose repositories may be named by ``file:`` addresses; ``workers`` is how many apps
     are looked at side by side, ``evaluators`` how many evaluator processes there are at most.
     """
 
@@ -86,6 +87,13 @@ def cache_folder() -> Path:
 async def assemble(options: Options, *, progress: Callable[[str], None] | None = None) -> AsyncIterator[Parts]:
     """Everything that looks, started and ended with the context. Raises :class:`homeostat.live.errors.ApiError` without a cluster."""
     program = await asyncio.to_thread(toolchain.program, "evaluator", progress=progress)
+    with own_folder(options.cache or cache_folder()) as clones:
+        async with _assembled(options, program, clones) as parts:
+            yield parts
+
+
+@asynccontextmanager
+async def _assembled(options: Options, program: Path, clones: Path) -> AsyncIterator[Parts]:
     async with (
         await Client.connect(options.kubeconfig, options.context) as client,
         Pool(program=program, size=options.evaluators or os.cpu_count() or 2) as pool,
@@ -113,7 +121,7 @@ async def assemble(options: Options, *, progress: Callable[[str], None] | None =
         control.subscribe_settings(repositories.clear)
         async with (
             Cluster(client, tracking=control.settings.tracking) as cluster,
-            GitSources(options.cache or cache_folder(), highest=highest, file_roots=options.file_roots) as sources,
+            GitSources(clones, highest=highest, file_roots=options.file_roots) as sources,
         ):
             judge = Judge(pool, lambda: control.settings.health_scripts)
             ignorer = Ignorer(pool, lambda: control.settings.ignore)
