@@ -45,7 +45,7 @@ async def test_apps_sync_drift_and_change_through_bad_weather(
                 await fleet.drift()
                 proxy.cut()
             proxy.faults.remove(weather)
-            assert weather.hits > 50
+            assert weather.hits > 20, "there was no bad weather to speak of"
             await fleet.commit()
             await fleet.synced()
             await fleet.check()

@@ -23,7 +23,7 @@ from homeostat.box.errors import StuckError
 _children: dict[int, subprocess.Popen[bytes]] = {}
 """Those that this very process started: only it can learn how they ended, and must ask so that they do not stay as zombies."""
 
-_WORDS = 300
+_WORDS = 1000
 """Characters of a log line that are shown."""
 
 _FATAL = ("F1", "F0", "panic:", "fatal error:", "Error:", "error:", '{"level":"fatal"', '{"level":"panic"')
@@ -105,7 +105,7 @@ class Daemon:
                 lines = log.read().decode(errors="replace").splitlines()
         except FileNotFoundError:
             return ""
-        return next((line[:_WORDS] for line in reversed(lines) if line.startswith(_FATAL)), "")
+        return next((_plain(line)[:_WORDS] for line in reversed(lines) if line.startswith(_FATAL)), "")
 
     def _ended(self, seconds: float) -> bool:
         """Waits for the end. Not for its parent to take note of it: in a container nobody may ever do so."""
@@ -117,3 +117,12 @@ class Daemon:
             time.sleep(pause)
             pause = min(pause * 1.5, 0.05)
         return True
+
+
+def _plain(line: str) -> str:
+    """Of a line of JSON, as etcd writes them, what it says and why."""
+    try:
+        said = json.loads(line)
+    except ValueError:
+        return line
+    return ": ".join(str(said[part]) for part in ("msg", "error") if said.get(part)) or line
