@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 
 from homeostat.model.app import Policy
+from homeostat.model.hooks import hook_types, is_hook, is_ignored
 from homeostat.model.objects import Key, Object
 from homeostat.model.sync import Action, Operation, OperationPhase, Phase, Plan, ResultCode, SyncSelection, TaskResult
 from homeostat.sync.errors import HooksNotSupportedError
-from homeostat.sync.hooks import hook_types, is_hook, is_ignored, sort_out
+from homeostat.sync.hooks import sort_out
 from homeostat.sync.options import effective, propagation, unsupported_options
 from homeostat.sync.plan import NO_PRUNE, REQUIRES_PRUNING, PlanInput, Target, plan, plan_deletion
 from homeostat.sync.select import heal_selection, is_selected

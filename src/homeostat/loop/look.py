@@ -23,13 +23,13 @@ from homeostat.loop.expecting import Expecter
 from homeostat.loop.memory import Compared, Memory, Wanted
 from homeostat.model.app import App
 from homeostat.model.health import Health
+from homeostat.model.hooks import is_hook
 from homeostat.model.manifest import Desired
 from homeostat.model.objects import Key, Object, annotations_of, version_of
 from homeostat.model.report import Condition, ResourceReport
 from homeostat.model.settings import Settings
 from homeostat.model.sync import SyncStatus
 from homeostat.sync import images
-from homeostat.sync.hooks import is_hook
 from homeostat.sync.options import CREATE_NAMESPACE
 from homeostat.sync.order import NAMESPACE, wave_or_zero
 

@@ -13,13 +13,14 @@ from itertools import groupby
 import msgspec
 from msgspec.structs import replace
 
+from homeostat.model.hooks import is_hook, takes_part
 from homeostat.model.manifest import Desired
 from homeostat.model.objects import Key, Object, annotations_of, key_of, version_of
 from homeostat.model.sync import Action, Operation, Phase, Plan, Task, TaskResult, Wave
 from homeostat.model.tracking import Tracking
 from homeostat.sync import options as opt
 from homeostat.sync.errors import HooksNotSupportedError
-from homeostat.sync.hooks import is_hook, sort_out, takes_part
+from homeostat.sync.hooks import sort_out
 from homeostat.sync.order import CRD, adjust_dependencies, into_waves, sort_key, wave_of, wave_or_zero
 from homeostat.sync.select import is_selected
 

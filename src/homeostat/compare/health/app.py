@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final, NamedTuple
 
-from homeostat.compare.health.hooks import is_hook, is_skipped
 from homeostat.model.health import Health, HealthStatus, is_worse
+from homeostat.model.hooks import is_hook, is_skipped
 from homeostat.model.objects import GroupKind, Key, Object, annotations_of
 
 IGNORE_HEALTH_CHECK: Final = "argocd.argoproj.io/ignore-healthcheck"

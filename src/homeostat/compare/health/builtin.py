@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
-from homeostat.compare.health import extensions, hooks, jobs, network, pods, scaling, workloads
+from homeostat.compare.health import extensions, jobs, network, pods, scaling, workloads
 from homeostat.compare.health.read import MalformedError
+from homeostat.model import hooks
 from homeostat.model.health import Health, HealthStatus
 from homeostat.model.objects import GroupKind, Object, split_api_version
 

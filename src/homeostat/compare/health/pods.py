@@ -7,9 +7,9 @@ not Degraded, for the hook would be given up while the pod may still run. The an
 from __future__ import annotations
 
 from homeostat.compare.health import read
-from homeostat.compare.health.hooks import is_hook
 from homeostat.compare.health.read import Fields
 from homeostat.model.health import Health, HealthStatus
+from homeostat.model.hooks import is_hook
 from homeostat.model.objects import Object, annotations_of
 
 IGNORE_RESTART_POLICY = "argocd.argoproj.io/ignore-restart-policy"
