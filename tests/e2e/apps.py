@@ -60,6 +60,7 @@ class Apps:
         name = f"{about}-{self.mark}"
         source = {"repoURL": repo, "path": path, "targetRevision": "main", **spec.pop("source", {})}
         finalizers = spec.pop("finalizers", [FINALIZER])
+        destination = spec.pop("destination", None)
         body: Object = {
             "apiVersion": "argoproj.io/v1alpha1",
             "kind": "Application",
@@ -67,7 +68,7 @@ class Apps:
             "spec": {
                 "project": "default",
                 "source": source,
-                "destination": {"server": "https://kubernetes.default.svc", "namespace": self.namespace(about)},
+                "destination": destination or {"server": "https://kubernetes.default.svc", "namespace": self.namespace(about)},
                 "syncPolicy": AUTOMATED,
                 **spec,
             },
