@@ -12,6 +12,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from homeostat.argo.store import Store
+from homeostat.desired.sources.urls import redact
 
 _INFO = (
     "namespace",
@@ -48,7 +49,7 @@ class AppCollector(Collector):
                     key.namespace,
                     key.name,
                     app.project,
-                    source.repo_url if source is not None else "",
+                    redact(source.repo_url) if source is not None else "",
                     app.destination.server or app.destination.name,
                     app.destination.namespace,
                     (status.get("sync") or {}).get("status") or "Unknown",

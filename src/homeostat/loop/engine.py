@@ -17,6 +17,7 @@ from collections.abc import Callable, Sequence
 
 import structlog
 
+from homeostat.desired.sources.urls import redact
 from homeostat.live.cluster import Cluster
 from homeostat.live.errors import ApiError
 from homeostat.loop import metrics
@@ -163,7 +164,7 @@ class Engine:
 
     async def _ask(self, using: Sequence[App]) -> None:
         if await self._desirer.poll(using[0]):
-            log.info("a repository can be asked again, or no more", repository=using[0].sources[0].repo_url, apps=len(using))
+            log.info("a repository can be asked again, or no more", repository=redact(using[0].sources[0].repo_url), apps=len(using))
             for app in using:
                 self.queue.add(app.key, Priority.PERIODIC)
 
