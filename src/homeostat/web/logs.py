@@ -11,7 +11,13 @@ import structlog
 def configure(*, form: str, level: str) -> None:
     """Sets up structlog for the whole process. ``form`` is ``text`` or ``json``, ``level`` a name such as ``info``."""
     renderer: structlog.typing.Processor = (
-        structlog.processors.JSONRenderer() if form == "json" else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+        structlog.processors.JSONRenderer()
+        if form == "json"
+        else structlog.dev.ConsoleRenderer(
+            colors=sys.stderr.isatty(),
+            # The other formatters print local variables, and a local variable may be a password or a Secret.
+            exception_formatter=structlog.dev.plain_traceback,
+        )
     )
     structlog.configure(
         processors=[
