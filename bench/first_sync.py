@@ -37,7 +37,7 @@ async def measure(stage: Stage, count: int) -> list[Row]:
         Row("apps a second", count / seconds, "/s", BUDGET, apps, more=True, note="limit: a bare client with the same traffic"),
         Row("objects a second", 4 * count / seconds, "/s", 0, objects, more=True, note="limit: bare server-side applies"),
         Row("until all are synced", seconds, "s", note=f"{count} apps"),
-        Row("processor time an app, controller", 1000 * (spent.controller - used.controller) / count, "ms", 3),
+        Row("processor time an app, controller", 1000 * (spent.controller - used.controller) / count, "ms"),
         Row("processor time an app, evaluators", 1000 * (spent.evaluators - used.evaluators) / count, "ms"),
         Row("events of an Application", (stage.apps.writes - written) / count, "", note="1 creation, then status writes"),
         Row("requests an app, all clients", sum(requests.values()), "", note=often),

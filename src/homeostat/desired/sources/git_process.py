@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
+
+from homeostat.evaluate import child
 
 # What old but honest repositories have in their history; none of it matters where nothing is ever checked out. The rest is refused.
 _TOLERATED = ("zeroPaddedFilemode", "missingSpaceBeforeDate", "missingSpaceBeforeEmail", "missingEmail", "missingNameBeforeEmail", "badEmail",
@@ -83,28 +83,24 @@ async def run(
         "LC_ALL": "C.UTF-8",
         "LANGUAGE": "C",
     }
-    # A session of its own: git starts helpers (git-remote-https, ssh, index-pack), and the signal must reach them all.
-    process = await asyncio.create_subprocess_exec(
-        "git", *arguments, env=environment, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE, start_new_session=True,
-    )  # fmt: skip
-    assert process.stdout is not None
-    assert process.stderr is not None
+    # In a session of its own: git starts helpers (git-remote-https, ssh, index-pack), and a kill must reach them all.
+    process = await child.start(["git", *arguments], environment=environment)
     output, error = bytearray(), bytearray()
     stalled = ""
     watch = _Watch(silence)
     try:
+        stdout, stderr = await process.output()
         async with asyncio.timeout(limit):
             async with asyncio.TaskGroup() as group:
-                group.create_task(_collect(process.stdout, output, watch), name="git stdout")
-                group.create_task(_collect(process.stderr, error, watch), name="git stderr")
+                group.create_task(_collect(stdout, output, watch), name="git stdout")
+                group.create_task(_collect(stderr, error, watch), name="git stderr")
             async with asyncio.timeout(silence):
                 await process.wait()
     except* TimeoutError:
         stalled = "was silent" if watch.fired else "took too long"
     finally:
-        await _end(process)
-    return Finished(process.returncode or 0, bytes(output), error.decode(errors="replace"), stalled)
+        await process.end()
+    return Finished(process.code or 0, bytes(output), error.decode(errors="replace"), stalled)
 
 
 class _Watch:
@@ -133,14 +129,6 @@ async def _collect(stream: asyncio.StreamReader, into: bytearray, watch: _Watch)
         into += chunk
         if len(into) > 2 * _KEPT_OUTPUT:
             del into[:-_KEPT_OUTPUT]
-
-
-async def _end(process: asyncio.subprocess.Process) -> None:
-    if process.returncode is None:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        # Shielded: a caller that is cancelled still leaves no zombie behind.
-        await asyncio.shield(process.wait())
 
 
 def _with_settings(environment: Mapping[str, str], settings: Sequence[tuple[str, str]]) -> dict[str, str]:

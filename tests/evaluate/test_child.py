@@ -1,0 +1,51 @@
+"""Programs that are started beside the event loop: what they say arrives, and whoever is cancelled leaves none behind."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+
+import psutil
+import pytest
+
+from homeostat.evaluate import child
+from tests import processes
+
+ENVIRONMENT = {"PATH": os.defpath, "WORD": "hello"}
+
+
+async def test_what_a_program_says_arrives_and_its_code_is_known() -> None:
+    process = await child.start(["sh", "-c", "echo $WORD; echo no >&2; exit 3"], environment=ENVIRONMENT)
+    stdout, stderr = await process.output()
+    assert await stdout.read() == b"hello\n"
+    assert await stderr.read() == b"no\n"
+    await process.wait()
+    await process.end()
+    assert process.code == 3
+
+
+async def test_the_end_of_a_program_is_the_end_of_what_it_started() -> None:
+    process = await child.start(["sh", "-c", "sleep 1000 & echo $!; wait"], environment=ENVIRONMENT)
+    stdout, _ = await process.output()
+    helper = int(await stdout.readline())
+    await process.end()
+    assert process.code == -signal.SIGKILL
+    # Somebody else's child by now: it may take a while until that one has noticed.
+    assert not psutil.pid_exists(helper) or psutil.Process(helper).status() == psutil.STATUS_ZOMBIE
+
+
+async def test_who_is_cancelled_while_a_program_starts_leaves_none_behind() -> None:
+    before = processes.children()
+    for _ in range(20):
+        starting = asyncio.get_running_loop().create_task(child.start(["sleep", "1000"], environment=ENVIRONMENT), name="start")
+        await asyncio.sleep(0)
+        starting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await starting
+        assert processes.children() == before
+
+
+async def test_a_program_that_is_not_there_is_an_error() -> None:
+    with pytest.raises(FileNotFoundError):
+        await child.start(["no-such-program"], environment=ENVIRONMENT)
