@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+from pathlib import Path
 
-import psutil
 import pytest
 
 from homeostat.evaluate import child
@@ -25,14 +25,17 @@ async def test_what_a_program_says_arrives_and_its_code_is_known() -> None:
     assert process.code == 3
 
 
-async def test_the_end_of_a_program_is_the_end_of_what_it_started() -> None:
-    process = await child.start(["sh", "-c", "sleep 1000 & echo $!; wait"], environment=ENVIRONMENT)
+async def test_the_end_of_a_program_is_the_end_of_what_it_started(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    process = await child.start(["sh", "-c", f"sleep 1000 > {pipe} & echo started; wait"], environment=ENVIRONMENT)
     stdout, _ = await process.output()
-    helper = int(await stdout.readline())
+    assert await stdout.readline() == b"started\n"
+    held = await asyncio.to_thread(pipe.open, "rb")
     await process.end()
     assert process.code == -signal.SIGKILL
-    # Somebody else's child by now: it may take a while until that one has noticed.
-    assert not psutil.pid_exists(helper) or psutil.Process(helper).status() == psutil.STATUS_ZOMBIE
+    with held:
+        assert await asyncio.to_thread(held.read) == b"", "the helper held the other end until it died"
 
 
 async def test_who_is_cancelled_while_a_program_starts_leaves_none_behind() -> None:
