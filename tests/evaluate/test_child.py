@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import uvloop
 
 from homeostat.evaluate import child
 from tests import processes
@@ -52,3 +54,22 @@ async def test_who_is_cancelled_while_a_program_starts_leaves_none_behind() -> N
 async def test_a_program_that_is_not_there_is_an_error() -> None:
     with pytest.raises(FileNotFoundError):
         await child.start(["no-such-program"], environment=ENVIRONMENT)
+
+
+@pytest.mark.parametrize("loop", [uvloop.new_event_loop, asyncio.new_event_loop], ids=["uvloop", "asyncio"])
+def test_programs_that_start_while_others_end_do_not_lose_their_descriptors(loop: Callable[[], asyncio.AbstractEventLoop]) -> None:
+    async def start_and_end() -> None:
+        for _ in range(25):
+            process = await child.start(["sh", "-c", "echo $WORD"], environment=ENVIRONMENT)
+            stdout, _ = await process.output()
+            assert await stdout.read() == b"hello\n"
+            await process.wait()
+            await process.end()
+
+    async def many() -> None:
+        async with asyncio.TaskGroup() as group:
+            for number in range(8):
+                group.create_task(start_and_end(), name=f"programs {number}")
+
+    with asyncio.Runner(loop_factory=loop) as runner:
+        runner.run(many())

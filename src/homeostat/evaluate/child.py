@@ -10,11 +10,12 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import socket
 import subprocess
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
-from typing import IO
+from contextlib import ExitStack, suppress
+from typing import NamedTuple
 
 _starters = ThreadPoolExecutor(max_workers=2, thread_name_prefix="start a program")
 
@@ -25,12 +26,10 @@ class Child:
     Whoever has one calls :meth:`end` at last, whatever happened.
     """
 
-    def __init__(self, process: subprocess.Popen[bytes]) -> None:
-        self._process = process
-        assert process.stdout is not None
-        assert process.stderr is not None
-        self._pipes = [process.stderr, process.stdout]
-        self._transports: list[asyncio.ReadTransport] = []
+    def __init__(self, started: _Started) -> None:
+        self._process = started.process
+        self._ends = [started.stdout, started.stderr]
+        self._writers: list[asyncio.StreamWriter] = []
 
     @property
     def code(self) -> int | None:
@@ -39,7 +38,7 @@ class Child:
 
     async def output(self) -> tuple[asyncio.StreamReader, asyncio.StreamReader]:
         """What it writes to stdout and to stderr. To be called once."""
-        return await self._reader(self._pipes.pop()), await self._reader(self._pipes.pop())
+        return await self._reader(self._ends.pop(0)), await self._reader(self._ends.pop(0))
 
     async def wait(self) -> None:
         """Until it has ended. Waiting holds a thread: do it when it has closed its output."""
@@ -50,16 +49,14 @@ class Child:
         if self._process.returncode is None:
             _kill(self._process)
             await asyncio.shield(self.wait())
-        for pipe in self._pipes:
-            pipe.close()
-        for transport in self._transports:
-            transport.close()
+        for writer in self._writers:
+            writer.transport.abort()
+        for end in self._ends:
+            end.close()
 
-    async def _reader(self, pipe: IO[bytes]) -> asyncio.StreamReader:
-        loop = asyncio.get_running_loop()
-        reader = asyncio.StreamReader()
-        transport, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), pipe)
-        self._transports.append(transport)
+    async def _reader(self, end: socket.socket) -> asyncio.StreamReader:
+        reader, writer = await asyncio.open_connection(sock=end)
+        self._writers.append(writer)
         return reader
 
 
@@ -74,15 +71,40 @@ async def start(command: Sequence[str], *, environment: Mapping[str, str]) -> Ch
         raise
 
 
-def _start(command: Sequence[str], environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
-        command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
-    )
+class _Started(NamedTuple):
+    """A program that runs, and our ends of what it writes to.
+
+    Sockets, not pipes: uvloop closes the descriptor of a pipe twice, and the second time it may be another's (a program being started in the
+    other thread, for one). A socket it takes over whole.
+    """
+
+    process: subprocess.Popen[bytes]
+    stdout: socket.socket
+    stderr: socket.socket
 
 
-def _unwanted(starting: Future[subprocess.Popen[bytes]]) -> None:
-    with suppress(OSError), starting.result() as process:
-        _kill(process)
+def _start(command: Sequence[str], environment: Mapping[str, str]) -> _Started:
+    with ExitStack() as ours, ExitStack() as theirs:
+        ends = []
+        for _ in range(2):
+            own, given = socket.socketpair()
+            ours.enter_context(own)
+            theirs.enter_context(given)
+            own.setblocking(False)
+            ends.append((own, given))
+        (stdout, out), (stderr, error) = ends
+        process = subprocess.Popen(
+            command, env=environment, stdin=subprocess.DEVNULL, stdout=out.fileno(), stderr=error.fileno(), start_new_session=True
+        )
+        ours.pop_all()
+    return _Started(process, stdout, stderr)
+
+
+def _unwanted(starting: Future[_Started]) -> None:
+    with suppress(OSError):
+        process, stdout, stderr = starting.result()
+        with stdout, stderr, process:
+            _kill(process)
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:
