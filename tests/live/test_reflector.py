@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from homeostat.live import errors, wire
+from homeostat.live import errors, transport, wire
 from homeostat.live.client import Client, Page
 from homeostat.live.reflector import Reflector
 from homeostat.model.resources import Resource
@@ -212,6 +212,29 @@ async def test_a_server_that_cuts_every_watch_is_not_hammered(plane: Plane, name
             await ear.until(lambda: "one" in ear.objects)
         assert cuts.hits == 2
         assert proxy.count("GET", "watch=1") == 3
+
+
+async def test_a_watch_that_serves_well_until_it_is_cut_is_begun_again_as_quickly_the_tenth_time_as_the_first(
+    plane: Plane, namespace: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failures: list[int] = []
+
+    def backoff(attempt: int, **_: float) -> float:
+        failures.append(attempt)
+        return 0.0
+
+    monkeypatch.setattr(transport, "backoff", backoff)
+    async with Proxy(plane.kubeconfig) as proxy, through(proxy) as client:
+        ear = Ear()
+        async with running(Reflector(client, CONFIG_MAPS, ear, namespace=namespace)):
+            for number in range(10):
+                await client.apply(CONFIG_MAPS, config_map(namespace, "one", a=str(number)))
+                await ear.until(lambda number=number: ear.data("one") == {"a": str(number)})  # type: ignore[misc]
+                proxy.cut()
+            await client.apply(CONFIG_MAPS, config_map(namespace, "one", a="last"))
+            await ear.until(lambda: ear.data("one") == {"a": "last"})
+    assert failures
+    assert max(failures) <= 2, "a cut of a watch that has only just begun may come between"
 
 
 async def test_a_fault_in_the_listener_does_not_end_the_watch(plane: Plane, namespace: str) -> None:

@@ -28,6 +28,8 @@ Listener = Callable[[str, wire.Seen], None]
 
 _FIRST_WAIT = 0.2
 _LONGEST_WAIT = 20.0
+_FRUITFUL_SECONDS = 1.0
+"""A watch that lived longer was of use, even if nothing happened."""
 _STUBBORN = 3
 """A watch that the server refuses this often in a row is begun anew with a list: it may have been restored from a backup."""
 
@@ -63,6 +65,7 @@ class Reflector:
         self._there: dict[Key, str] = {}
         self._expected: dict[Key, tuple[str, int]] = {}
         self._poked = asyncio.Event()
+        self._fruitful = False
 
     @property
     def keys(self) -> list[Key]:
@@ -89,6 +92,7 @@ class Reflector:
         failures = 0
         while True:
             self._poked.clear()
+            self._fruitful = False
             try:
                 if not self._resume_at:
                     await self._list()
@@ -105,6 +109,8 @@ class Reflector:
                 problem = error
             except ApiError as error:
                 problem = error
+                if self._fruitful:  # it served well until something cut it: that is no trouble that grows
+                    failures = 0
             except Exception as error:
                 log.exception("a listener failed on an event", resource=str(self.resource))
                 problem = UnavailableError(f"internal error while watching {self.resource}: {type(error).__name__}", reason="Internal")
@@ -178,8 +184,13 @@ class Reflector:
 
     async def _watch(self) -> bool:
         """Until the server ends it. True when it was of use, so that the next one may begin at once."""
-        begun = asyncio.get_running_loop().time()
-        useful = False
+        clock = asyncio.get_running_loop().time
+        opened: list[float] = []
+
+        def accepted() -> None:
+            opened.append(clock())
+            self._well()
+
         async with contextlib.aclosing(
             self._client.watch_raw(
                 self.resource,
@@ -187,13 +198,16 @@ class Reflector:
                 namespace=self._namespace,
                 label_selector=self._label_selector,
                 field_selector=self._field_selector,
-                on_open=self._well,
+                on_open=accepted,
             )
         ) as events:
-            async for kind, raw in events:
-                useful = True
-                self._tell(kind, raw)
-        return useful or asyncio.get_running_loop().time() - begun > 1.0
+            try:
+                async for kind, raw in events:
+                    self._tell(kind, raw)
+                    self._fruitful = True
+            finally:
+                self._fruitful = self._fruitful or (bool(opened) and clock() - opened[0] > _FRUITFUL_SECONDS)
+        return self._fruitful
 
     def _tell(self, kind: str, raw: bytes) -> None:
         try:
