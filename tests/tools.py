@@ -49,3 +49,8 @@ def _build(package: str, target: Path) -> None:
         command = [str(go), "build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w", "-o", str(made), package]
         subprocess.run(command, cwd=_MODULE, env={**os.environ, **toolchain.environment()}, check=True)
         made.rename(target)
+
+
+if __name__ == "__main__":
+    kustomize()
+    helm()
