@@ -92,18 +92,29 @@ async def test_a_forgotten_app_is_not_handed_out() -> None:
 
 
 async def test_periodic_work_leaves_workers_to_what_is_more_urgent() -> None:
-    queue = AppQueue(periodic=1)
-    queue.add(key("first"), Priority.PERIODIC)
-    queue.add(key("second"), Priority.PERIODIC)
+    queue = AppQueue(periodic=2)
+    for name in ("first", "second", "third"):
+        queue.add(key(name), Priority.PERIODIC)
     first, _ = await queue.take()
+    second, _ = await queue.take()
     queue.add(key("urgent"), Priority.CHANGED)
     assert await queue.take() == (key("urgent"), Priority.CHANGED)
     async with asyncio.TaskGroup() as group:
         worker = group.create_task(queue.take(), name="worker")
-        await asyncio.wait([worker], timeout=0)
-        assert not worker.done(), "one is all that periodic work gets"
         queue.done(first)
-    assert worker.result() == (key("second"), Priority.PERIODIC)
+        await asyncio.wait([worker], timeout=0)
+        assert not worker.done(), "one is all that periodic work gets meanwhile"
+        queue.done(key("urgent"))
+    assert worker.result() == (key("third"), Priority.PERIODIC)
+    queue.done(second)
+
+
+async def test_periodic_work_goes_on_beside_something_urgent_that_takes_long() -> None:
+    queue = AppQueue()
+    queue.add(key("urgent"), Priority.HUMAN)
+    await queue.take()
+    queue.add(key("first"), Priority.PERIODIC)
+    assert await queue.take() == (key("first"), Priority.PERIODIC)
 
 
 @given(st.lists(st.tuples(st.sampled_from("abcde"), st.sampled_from(list(Priority))), max_size=40))

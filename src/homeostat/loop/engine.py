@@ -60,7 +60,7 @@ class Engine:
         self._desirer = desirer
         self._settings = settings
         self._workers = workers
-        self.queue = AppQueue(periodic=max(1, workers // 4))
+        self.queue = AppQueue(periodic=max(1, workers * 3 // 4))
         self._failures: dict[AppKey, int] = {}
         self._asked: dict[AppKey, float] = {}
         self._moved: set[str] = set()

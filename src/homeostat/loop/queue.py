@@ -27,10 +27,10 @@ class Priority(IntEnum):
 class AppQueue:
     """A priority queue of unique keys with delays. Belongs to one event loop; nothing here is thread-safe.
 
-    ``periodic`` is how many keys of :attr:`Priority.PERIODIC` are handed out at a time.
+    ``periodic`` is how many keys of :attr:`Priority.PERIODIC` are handed out at a time; while something more urgent is being worked on, it is one.
     """
 
-    def __init__(self, *, periodic: int = 4) -> None:
+    def __init__(self, *, periodic: int = 12) -> None:
         self._periodic = periodic
         self._heap: list[tuple[int, int, AppKey]] = []
         self._waiting: dict[AppKey, Priority] = {}
@@ -90,8 +90,8 @@ class AppQueue:
             key = self._next()
             if key is not None:
                 priority = self._running[key] = self._waiting.pop(key)
-                if priority is Priority.PERIODIC:
-                    self._periodic -= 1
+                if self._heap:
+                    self._wake()  # when one may go, so may others, such as periodic work that had to rest
                 return key, priority
             waker: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self._wakers.append(waker)
@@ -106,17 +106,22 @@ class AppQueue:
         while self._heap:
             priority, _, key = self._heap[0]
             if self._waiting.get(key) == priority:
-                if priority == Priority.PERIODIC and self._periodic <= 0:
+                if priority == Priority.PERIODIC and self._rests():
                     return None
                 heapq.heappop(self._heap)
                 return key
             heapq.heappop(self._heap)  # it was forgotten, or moved forward and taken by then
         return None
 
+    def _rests(self) -> bool:
+        """Whether periodic work has all the workers that it gets."""
+        periodic = sum(1 for priority in self._running.values() if priority is Priority.PERIODIC)
+        return periodic >= (self._periodic if periodic == len(self._running) else 1)
+
     def done(self, key: AppKey) -> None:
         """The worker is done with the key; if it was added meanwhile it is due again."""
-        if self._running.pop(key, None) is Priority.PERIODIC:
-            self._periodic += 1
+        self._running.pop(key, None)
+        if self._heap:
             self._wake()
         again = self._again.pop(key, None)
         if again is not None:
