@@ -85,7 +85,6 @@ async def talkative(plane: Cluster, control: str, tmp_path: Path) -> AsyncIterat
         await controller.stop()
 
 
-@pytest.mark.slow
 async def test_what_is_planted_never_comes_out(apps: Apps, talkative: Controller, guarded: GitServer, tmp_path: Path) -> None:
     with_password = guarded.url("secrets").replace("http://", f"http://robot:{PASSWORD}@")
     repository = Repository(tmp_path / "work", with_password)
