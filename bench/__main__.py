@@ -9,8 +9,7 @@ import argparse
 import importlib
 import sys
 from collections.abc import Awaitable, Callable
-from pathlib import Path
-from typing import NamedTuple, cast
+from typing import NamedTuple, TextIO, cast
 
 import msgspec
 import uvloop
@@ -48,9 +47,10 @@ NAMES = sorted({run.bench for row in ALL for run in row})
 
 def main() -> None:
     given = _arguments()
-    results = [result for row in _rows(given) for result in uvloop.run(_play(row))]
-    if given.output:
-        Path(given.output).write_bytes(msgspec.json.format(msgspec.json.encode(results), indent=1) + b"\n")
+    json = given.output == "json"
+    results = [result for row in _rows(given) for result in uvloop.run(_play(row, to=sys.stderr if json else sys.stdout))]
+    if json:
+        print(msgspec.json.format(msgspec.json.encode(results), indent=1).decode())
     sys.exit(0 if all(row.met for result in results for row in result.rows) else 1)
 
 
@@ -58,7 +58,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description="Measure, with the budgets beside it.")
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"which benches; all by default: {', '.join(NAMES)}")
     parser.add_argument("--apps", type=int, default=0, metavar="N", help="how many apps, in place of each bench's own number")
-    parser.add_argument("-o", "--output", metavar="FILE", help="write the results as JSON, too")
+    parser.add_argument("-o", "--output", choices=("table", "json"), default="table", help="json: for `python -m bench.table`")
     given = parser.parse_args()
     for name in given.names:
         if name not in NAMES:
@@ -78,7 +78,7 @@ def _rows(given: argparse.Namespace) -> list[tuple[Run, ...]]:
     return rows
 
 
-async def _play(row: tuple[Run, ...]) -> list[Result]:
+async def _play(row: tuple[Run, ...], *, to: TextIO) -> list[Result]:
     results = []
     async with stage() as made:
         for run in row:
@@ -88,7 +88,7 @@ async def _play(row: tuple[Run, ...]) -> list[Result]:
             results.append(
                 Result(run.bench, f"{module.TITLE} ({run.apps:,} apps)" if run.apps > 1 else module.TITLE, machine(), tuple(rows))
             )
-            show(results[-1])
+            show(results[-1], to=to)
     return results
 
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 import os
 import platform
 import statistics
-import sys
 from collections.abc import Sequence
+from typing import TextIO
 
 import msgspec
 import psutil
@@ -79,9 +79,9 @@ def _processor() -> str:
         return platform.processor() or platform.machine()
 
 
-def show(result: Result) -> None:
-    """Prints a table to standard output."""
-    table = Table(title=f"{result.title}  (load {result.machine.load})", title_justify="left", title_style="bold")
+def show(result: Result, *, to: TextIO) -> None:
+    """Prints a table."""
+    table = Table(title=f"{result.title}  (load {result.machine.load})", title_justify="left", title_style="bold", min_width=100)
     for name in ("", "measured", "budget", "limit here", ""):
         table.add_column(name, justify="left" if not name else "right", overflow="fold")
     for row in result.rows:
@@ -90,7 +90,7 @@ def show(result: Result) -> None:
         style = "" if not row.budget else "green" if row.met else "red"
         text = f"{number(row.measured)} {row.unit}"
         table.add_row(row.what, f"[{style}]{text}[/]" if style else text, budget, number(row.limit) if row.limit else "", row.note)
-    Console(width=None if sys.stdout.isatty() else 160).print(table)
+    Console(file=to, width=None if to.isatty() else 160).print(table)
 
 
 def number(value: float) -> str:
