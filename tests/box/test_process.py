@@ -59,7 +59,8 @@ def test_one_that_does_not_listen_is_killed(daemon: Daemon) -> None:
     process = daemon.process()
     assert process is not None
     assert not daemon.stop(grace=0.1)
-    assert not psutil.pid_exists(process.pid)
+    _, left = psutil.wait_procs([process], timeout=10)
+    assert not left
 
 
 @pytest.mark.parametrize(

@@ -37,6 +37,7 @@ _STEPS = 9
 _BANNER = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: banner\ndata:\n  text: Back on Monday\n"
 _BROKEN = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: guestbook\ndata: {colour: red}\n"
 _LOG_LINES = 20
+_END_SECONDS = 15.0
 
 
 def play(stopping: Stopping, *, port: int | None) -> None:
@@ -51,12 +52,29 @@ def play(stopping: Stopping, *, port: int | None) -> None:
         tale.did(f"control plane up at {made.plane.server}")
         if not stopping.run(lambda: _play(made, tale, processes, port)):
             raise click.Abort
-    left = [process for process in processes if process.is_running() and process.status() != psutil.STATUS_ZOMBIE]
+    left = _left(processes)
     if left:
-        raise StepError("every process ended", ", ".join(f"{process.pid} ({process.name()})" for process in left), 0)
+        raise StepError("every process ended", ", ".join(left), _END_SECONDS)
     tale.saw(f"{len(processes)} processes ran; none is left")
     tale.end()
     click.echo(f"\nAll {_STEPS} steps were seen to happen, in {seconds(time.monotonic() - tale.began)}.")
+
+
+def _left(processes: list[psutil.Process]) -> list[str]:
+    """Those that have not ended in time. One that was killed is there for some moments more, while its memory is given back."""
+    deadline = time.monotonic() + _END_SECONDS
+    while alive := [process for process in processes if _lives(process)]:
+        if time.monotonic() > deadline:
+            return [str(process) for process in alive]
+        psutil.wait_procs(alive, timeout=0.1)
+    return []
+
+
+def _lives(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 async def _play(made: Stage, tale: Tale, processes: list[psutil.Process], port: int | None) -> None:
