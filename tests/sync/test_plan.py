@@ -257,6 +257,11 @@ def test_options_that_are_not_honoured_are_named_with_their_place() -> None:
     assert unsupported_options(Policy(), [desired(obj("ConfigMap", "b"))]) == ()
 
 
+def test_metadata_for_the_namespace_is_refused_and_not_left_out_in_silence() -> None:
+    (told,) = unsupported_options(Policy(namespace_labels={"team": "a"}), [])
+    assert "managedNamespaceMetadata" in told
+
+
 def test_an_operations_options_stand_in_for_the_apps() -> None:
     policy = Policy(options=("PruneLast=true",))
     assert effective(policy, Operation()) == ("PruneLast=true",)

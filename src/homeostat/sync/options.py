@@ -100,6 +100,8 @@ def unsupported_options(policy: Policy, objects: Iterable[Desired], operation: O
     ``operation`` adds what one sync asks for: its options, ``force`` in its strategy, manifests that do not come from the source.
     """
     told = [_told("spec.syncPolicy.syncOptions", option) for option in policy.options if option in _UNSUPPORTED]
+    if policy.namespace_labels or policy.namespace_annotations:
+        told.append("spec.syncPolicy.managedNamespaceMetadata is not supported: a namespace is created without labels and annotations")
     for desired in objects:
         if SYNC_OPTIONS in annotations_of(desired.object):
             named = f"{desired.key}{at(desired.origin)}, annotation {SYNC_OPTIONS}"
