@@ -12,6 +12,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from inspect import iscoroutinefunction
@@ -57,9 +58,9 @@ def run_mark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture(autouse=True)
 def no_process_is_left() -> Iterator[None]:
     """Child processes of wider fixtures are there before the test, and may stay."""
-    before = processes.children()
+    before, began = processes.children(), time.time()
     yield
-    left = {pid: command for pid, command in processes.children().items() if pid not in before}
+    left = {pid: command for pid, command in processes.children().items() if pid not in before and processes.is_younger(pid, began)}
     assert not left, f"the test left child processes behind: {left}"
 
 
