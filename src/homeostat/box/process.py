@@ -23,6 +23,9 @@ from homeostat.box.errors import StuckError
 _children: dict[int, subprocess.Popen[bytes]] = {}
 """Those that this very process started: only it can learn how they ended, and must ask so that they do not stay as zombies."""
 
+_FAILED = '"command failed"'
+"""How Kubernetes' programs say, as an error like any other, that they end."""
+
 _WORDS = 1000
 """Characters of a log line that are shown."""
 
@@ -105,7 +108,7 @@ class Daemon:
                 lines = log.read().decode(errors="replace").splitlines()
         except FileNotFoundError:
             return ""
-        return next((_plain(line)[:_WORDS] for line in reversed(lines) if line.startswith(_FATAL)), "")
+        return next((_plain(line)[:_WORDS] for line in reversed(lines) if line.startswith(_FATAL) or _FAILED in line), "")
 
     def _ended(self, seconds: float) -> bool:
         """Waits for the end. Not for its parent to take note of it: in a container nobody may ever do so."""
