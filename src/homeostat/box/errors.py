@@ -27,6 +27,7 @@ class NotStartedError(BoxError):
 
 class ComponentError(BoxError):
     def __init__(self, component: str, *, last_words: str, log: Path) -> None:
+        self.component = component
         said = f": {last_words}" if last_words else ""
         super().__init__(f"`{component}` ended while the box was coming up{said}", hint=f"its log is {log}")
 

@@ -130,7 +130,13 @@ class Plane:
             identity.make(self.files)
             started: list[Component] = []
             try:
-                self._up(program, tell, started)
+                try:
+                    self._up(program, tell, started)
+                except ComponentError as error:
+                    if error.component in {component.name for component in started}:
+                        raise
+                    # It was there when we looked and had been killed a moment before: now it is gone, and can be started.
+                    self._up(program, tell, started)
             except BaseException:
                 for component in reversed(started):
                     self._daemon(component).stop(grace=1.0)
