@@ -48,7 +48,7 @@ check: setup ## Everything that must hold before a change goes in: style, types,
 	done
 	@$(MAKE) test
 
-bench: setup ## Measure, with the budgets beside it (several minutes; on a quiet machine).
+bench: setup ## Measure, with the budgets beside it (15 minutes; on a quiet machine).
 	@$(BIN)/python -m bench $(ARGS)
 
 test-cluster: setup ## Run the tests that need a cluster against yours: make test-cluster KUBECONFIG=FILE.
