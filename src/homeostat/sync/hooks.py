@@ -12,7 +12,6 @@ import msgspec
 
 from homeostat.model.hooks import is_ignored, takes_part
 from homeostat.model.manifest import Desired
-from homeostat.sync.errors import HooksNotSupportedError
 
 
 class Sorted(msgspec.Struct, frozen=True):
@@ -36,10 +35,3 @@ def sort_out(objects: Iterable[Desired]) -> Sorted:
         else:
             hooks.append(desired)
     return Sorted(tuple(plain), tuple(hooks), tuple(ignored))
-
-
-def refuse_hooks(objects: Iterable[Desired]) -> None:
-    """Raises :class:`HooksNotSupportedError` when there is a hook among ``objects``."""
-    hooks = sort_out(objects).hooks
-    if hooks:
-        raise HooksNotSupportedError(hooks)
