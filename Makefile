@@ -31,7 +31,7 @@ demo: setup ## Four apps go from Git to a real Kubernetes API server on this mac
 test: setup $(STAMPS)/apt ## Run the tests (ARGS='tests/box -k crash' for some of them; a few minutes).
 	@echo "building the kustomize and helm that renders are compared with (two minutes the first time)"
 	@$(BIN)/python -m tests.tools
-	@$(BIN)/pytest $(ARGS)
+	@$(BIN)/pytest -n 2 --dist loadfile $(ARGS)
 
 check: setup ## Everything that must hold before a change goes in: style, types, floors, spelling, Go, tests (6 minutes).
 	@echo "checking style, types, floors and spelling (a minute)"
@@ -53,7 +53,7 @@ bench: setup ## Measure, with the budgets beside it (15 minutes; on a quiet mach
 
 test-cluster: setup ## Run the tests that need a cluster against yours: make test-cluster KUBECONFIG=FILE.
 	@test -n "$(KUBECONFIG)" || { echo "error: which cluster? make test-cluster KUBECONFIG=FILE" >&2; exit 2; }
-	@$(BIN)/pytest -m cluster --kubeconfig "$(KUBECONFIG)" $(ARGS)
+	@$(BIN)/pytest -n 2 --dist loadfile -m cluster --kubeconfig "$(KUBECONFIG)" $(ARGS)
 
 clean: ## Remove what the targets above have made here. Go programs stay in the user's cache, boxes where they are.
 	rm -rf .venv $(STAMPS) build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

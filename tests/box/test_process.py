@@ -43,6 +43,18 @@ def test_it_is_found_again_by_whoever_has_its_file(daemon: Daemon) -> None:
     assert not daemon.started()
 
 
+def test_a_child_is_known_whatever_its_command_line_says(daemon: Daemon) -> None:
+    """As in the moment in which the kernel loads the child's program, and the line is empty."""
+    start(daemon, ["/bin/sh", "-c", 'echo there; exec "$0" 1000', "sleep"])
+    while not daemon.log.read_text():
+        pass
+    process = daemon.process()
+    assert process is not None
+    assert daemon.process() == process
+    assert daemon.stop(grace=5)
+    assert not process.is_running()
+
+
 def test_an_id_that_was_given_to_another_process_is_not_taken_for_it(daemon: Daemon) -> None:
     daemon.pid_file.parent.mkdir()
     daemon.pid_file.write_text(json.dumps({"pid": os.getpid(), "command": ["box", "etcd"]}))

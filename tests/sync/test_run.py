@@ -194,7 +194,7 @@ async def test_a_kind_that_nobody_serves_is_told_with_its_place(here: Here, name
     assert 'Version "v1" of apps/Deployment is installed' in old[0].result.message
 
 
-async def test_what_is_dropped_is_pruned_and_pruning_again_is_no_failure(here: Here, namespace: str) -> None:
+async def test_what_is_dropped_is_pruned_and_pruning_again_is_no_failure(here: Here, plane: Plane, namespace: str) -> None:
     old = settings(namespace, "old")
     await here.sync(old, settings(namespace))
     made = await here.plan(settings(namespace), old=[old])
@@ -205,6 +205,8 @@ async def test_what_is_dropped_is_pruned_and_pruning_again_is_no_failure(here: H
             (ResultCode.SYNCED, "configmap/settings unchanged"),
         ]
         assert done[0].result.hook_phase is OperationPhase.SUCCEEDED
+    # In the foreground it is the garbage collector that takes it away.
+    await asyncio.to_thread(plane.kubectl, "wait", "--for=delete", "configmap/old", "-n", namespace, "--timeout=30s")
     assert await here.live(old) is None
 
 

@@ -76,6 +76,9 @@ class Daemon:
         if pid in _children and _children[pid].poll() is not None:
             del _children[pid]
         try:
+            # Of a child nothing has to be guessed. Its command line is empty for a moment, while the kernel loads its program.
+            if pid in _children:
+                return psutil.Process(pid)
             process = psutil.Process(pid)
             # A zombie has no command line left.
             return process if process.cmdline() == known["command"] else None
