@@ -7,12 +7,15 @@ import os
 import signal
 from collections.abc import Callable
 from pathlib import Path
+from typing import cast
 
 import pytest
 import uvloop
 
 from homeostat.evaluate import child
 from tests import processes
+
+LOOPS = pytest.mark.parametrize("loop", [uvloop.new_event_loop, asyncio.new_event_loop], ids=["uvloop", "asyncio"])
 
 ENVIRONMENT = {"PATH": os.defpath, "WORD": "hello"}
 
@@ -56,7 +59,7 @@ async def test_a_program_that_is_not_there_is_an_error() -> None:
         await child.start(["no-such-program"], environment=ENVIRONMENT)
 
 
-@pytest.mark.parametrize("loop", [uvloop.new_event_loop, asyncio.new_event_loop], ids=["uvloop", "asyncio"])
+@LOOPS
 def test_programs_that_start_while_others_end_do_not_lose_their_descriptors(loop: Callable[[], asyncio.AbstractEventLoop]) -> None:
     async def start_and_end() -> None:
         for _ in range(25):
@@ -73,3 +76,57 @@ def test_programs_that_start_while_others_end_do_not_lose_their_descriptors(loop
 
     with asyncio.Runner(loop_factory=loop) as runner:
         runner.run(many())
+
+
+class _Talk(asyncio.SubprocessProtocol):
+    """Collects what a program says, and notes its end."""
+
+    def __init__(self) -> None:
+        self.transport: asyncio.SubprocessTransport
+        self.said = {1: b"", 2: b""}
+        self.heard = asyncio.Event()
+        self.ended: asyncio.Future[int | None] = asyncio.get_running_loop().create_future()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.SubprocessTransport, transport)
+
+    def pipe_data_received(self, fd: int, data: bytes) -> None:
+        self.said[fd] += data
+        self.heard.set()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        assert exc is None
+        self.transport.close()
+        self.ended.set_result(self.transport.get_returncode())
+
+
+@LOOPS
+def test_a_program_that_is_talked_with_answers_until_it_is_killed(loop: Callable[[], asyncio.AbstractEventLoop]) -> None:
+    async def story() -> None:
+        talk = _Talk()
+        await child.attach(talk, ["cat"], environment=ENVIRONMENT, folder="/")
+        try:
+            stdin = cast(asyncio.WriteTransport, talk.transport.get_pipe_transport(0))
+            for word in (b"one", b"two"):
+                talk.heard.clear()
+                stdin.write(word)
+                await talk.heard.wait()
+            assert talk.said == {1: b"onetwo", 2: b""}
+        finally:
+            talk.transport.kill()
+            assert await talk.ended == -signal.SIGKILL
+
+    with asyncio.Runner(loop_factory=loop) as runner:
+        runner.run(story())
+
+
+@LOOPS
+def test_a_program_that_is_talked_with_ends_with_its_last_words(loop: Callable[[], asyncio.AbstractEventLoop]) -> None:
+    async def story() -> None:
+        talk = _Talk()
+        await child.attach(talk, ["sh", "-c", "pwd; echo sorry >&2; exit 7"], environment=ENVIRONMENT, folder="/")
+        assert await talk.ended == 7
+        assert talk.said == {1: b"/\n", 2: b"sorry\n"}
+
+    with asyncio.Runner(loop_factory=loop) as runner:
+        runner.run(story())

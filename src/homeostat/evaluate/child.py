@@ -2,7 +2,8 @@
 
 Event loops start programs by ``fork``: the page tables of a controller that knows a thousand apps are copied while nothing else goes on, and then
 every page that it writes to is caught by the kernel once (measured: 20 ms, and up to 50 ms of stumbling afterwards). ``subprocess`` uses ``vfork``,
-which copies nothing; it is called in a thread, and what the program says comes through the event loop as usual. Limits of time are the caller's.
+which copies nothing; it is called in a thread, and what the program says comes through the event loop as usual. :func:`start` is for a program that
+is only listened to, :func:`attach` for one that is talked with. Limits of time are the caller's.
 """
 
 from __future__ import annotations
@@ -12,10 +13,13 @@ import os
 import signal
 import socket
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, suppress
+from functools import partial
 from typing import NamedTuple
+
+from homeostat.model import tasks
 
 _starters = ThreadPoolExecutor(max_workers=2, thread_name_prefix="start a program")
 
@@ -60,11 +64,89 @@ class Child:
         return reader
 
 
+class _Conversation(asyncio.SubprocessTransport):
+    """What a protocol sees of its program: a socket that is input and output, and one for errors."""
+
+    def __init__(self, started: _Started, protocol: asyncio.SubprocessProtocol) -> None:
+        super().__init__()
+        self._started = started
+        self._protocol = protocol
+        self._transports: dict[int, asyncio.Transport] = {}
+        self._lost = 0
+
+    async def begin(self) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            self._transports[1], _ = await loop.create_connection(lambda: _Ear(self, 1), sock=self._started.stdout)
+            self._protocol.connection_made(self)
+            self._transports[2], _ = await loop.create_connection(lambda: _Ear(self, 2), sock=self._started.stderr)
+        except BaseException:
+            await asyncio.shield(asyncio.to_thread(_discard, self._started))
+            raise
+
+    def get_pid(self) -> int:
+        return self._started.process.pid
+
+    def get_returncode(self) -> int | None:
+        return self._started.process.returncode
+
+    def get_pipe_transport(self, fd: int) -> asyncio.Transport | None:
+        return self._transports.get(fd or 1)
+
+    def kill(self) -> None:
+        self._started.process.kill()
+
+    def close(self) -> None:
+        self.kill()
+        for transport in self._transports.values():
+            transport.abort()
+
+    def heard(self, fd: int, data: bytes) -> None:
+        self._protocol.pipe_data_received(fd, data)
+
+    def lost(self, fd: int, error: Exception | None) -> None:
+        self._protocol.pipe_connection_lost(fd, error)
+        self._lost += 1
+        if self._lost == 2:
+            tasks.spawn(self._end(), name=f"end of process {self.get_pid()}")
+
+    async def _end(self) -> None:
+        await asyncio.to_thread(self._started.process.wait)
+        self._protocol.process_exited()
+        self._protocol.connection_lost(None)
+
+
+class _Ear(asyncio.Protocol):
+    """One of the two sockets of a conversation."""
+
+    def __init__(self, conversation: _Conversation, fd: int) -> None:
+        self._conversation = conversation
+        self._fd = fd
+
+    def data_received(self, data: bytes) -> None:
+        self._conversation.heard(self._fd, data)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._conversation.lost(self._fd, exc)
+
+
 async def start(command: Sequence[str], *, environment: Mapping[str, str]) -> Child:
     """Starts ``command`` with no input and nothing but ``environment``. Raises ``OSError`` when it cannot be started."""
-    starting = _starters.submit(_start, command, environment)
+    return Child(await _started(partial(_start, command, environment)))
+
+
+async def attach(protocol: asyncio.SubprocessProtocol, command: Sequence[str], *, environment: Mapping[str, str], folder: str) -> None:
+    """Starts ``command`` in ``folder`` and connects it with ``protocol``, as a loop's ``subprocess_exec`` does. Raises ``OSError``.
+
+    The program's end is noticed by the end of its output: it must not leave that to a child of its own.
+    """
+    await _Conversation(await _started(partial(_start, command, environment, folder, talks=True)), protocol).begin()
+
+
+async def _started(begin: Callable[[], _Started]) -> _Started:
+    starting = _starters.submit(begin)
     try:
-        return Child(await asyncio.shield(asyncio.wrap_future(starting)))
+        return await asyncio.shield(asyncio.wrap_future(starting))
     except asyncio.CancelledError:
         # It has begun or is about to, and who is cancelled leaves nothing behind. It takes a millisecond.
         await asyncio.shield(asyncio.to_thread(_unwanted, starting))
@@ -83,7 +165,7 @@ class _Started(NamedTuple):
     stderr: socket.socket
 
 
-def _start(command: Sequence[str], environment: Mapping[str, str]) -> _Started:
+def _start(command: Sequence[str], environment: Mapping[str, str], folder: str | None = None, *, talks: bool = False) -> _Started:
     with ExitStack() as ours, ExitStack() as theirs:
         ends = []
         for _ in range(2):
@@ -94,7 +176,13 @@ def _start(command: Sequence[str], environment: Mapping[str, str]) -> _Started:
             ends.append((own, given))
         (stdout, out), (stderr, error) = ends
         process = subprocess.Popen(
-            command, env=environment, stdin=subprocess.DEVNULL, stdout=out.fileno(), stderr=error.fileno(), start_new_session=True
+            command,
+            cwd=folder,
+            env=environment,
+            stdin=out.fileno() if talks else subprocess.DEVNULL,
+            stdout=out.fileno(),
+            stderr=error.fileno(),
+            start_new_session=True,
         )
         ours.pop_all()
     return _Started(process, stdout, stderr)
@@ -102,9 +190,12 @@ def _start(command: Sequence[str], environment: Mapping[str, str]) -> _Started:
 
 def _unwanted(starting: Future[_Started]) -> None:
     with suppress(OSError):
-        process, stdout, stderr = starting.result()
-        with stdout, stderr, process:
-            _kill(process)
+        _discard(starting.result())
+
+
+def _discard(started: _Started) -> None:
+    with started.stdout, started.stderr, started.process:
+        _kill(started.process)
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:

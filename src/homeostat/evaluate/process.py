@@ -15,7 +15,7 @@ from typing import Any, cast
 
 import msgspec
 
-from homeostat.evaluate import frames
+from homeostat.evaluate import child, frames
 from homeostat.evaluate.files import Files
 
 MEMORY_EXIT = 77
@@ -70,9 +70,8 @@ class Process(asyncio.SubprocessProtocol):
     async def start(cls, program: Path, limits: Limits) -> Process:
         """A new process: empty environment, cwd ``/``, out of reach of the terminal's signals; it ends when its stdin does. Raises OSError."""
         command = [str(program), f"--memory-limit={limits.memory}", f"--output-limit={limits.output}"]
-        _, process = await asyncio.get_running_loop().subprocess_exec(
-            lambda: cls(limits), *command, cwd="/", env={}, start_new_session=True
-        )
+        process = cls(limits)
+        await child.attach(process, command, environment={}, folder="/")
         return process
 
     @property
