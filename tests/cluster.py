@@ -49,6 +49,18 @@ class Cluster:
             raise KubectlError(arguments, done.returncode, done.stderr.strip())
         return done.stdout
 
+    def established(self, *crds: str) -> None:
+        """Waits until the kinds that the CustomResourceDefinitions of these names define are served."""
+        while True:
+            try:
+                self.kubectl("wait", "--for=condition=Established", "--timeout=60s", *(f"crd/{name}" for name in crds))
+            except KubectlError as error:
+                # One that was made a moment ago has conditions that are null, which kubectl takes for an error.
+                if "accessor error" not in error.stderr:
+                    raise
+            else:
+                return
+
     @cached_property
     def server(self) -> str:
         """The address of the API server."""

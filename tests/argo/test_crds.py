@@ -48,7 +48,7 @@ def test_an_application_has_no_status_subresource() -> None:
 @pytest.fixture(scope="module")
 def installed(plane: Cluster) -> Cluster:
     plane.kubectl("apply", "--server-side", "--force-conflicts", *(f"--filename={DEPLOY / name}" for name in crds.files()))
-    plane.kubectl("wait", "--for=condition=Established", *(f"crd/{kind.name}" for kind in crds.KINDS))
+    plane.established(*(kind.name for kind in crds.KINDS))
     return plane
 
 

@@ -65,7 +65,7 @@ def test_the_pods_of_a_deployment_become_running(plane: Cluster, namespace: str)
 
 def test_a_custom_resource_is_checked_against_its_schema(plane: Cluster, namespace: str) -> None:
     plane.kubectl("apply", "-f", "-", stdin=CRD)
-    plane.kubectl("wait", "--for=condition=Established", "crd/valves.control.plane.test", "--timeout=60s")
+    plane.established("valves.control.plane.test")
     for percent, complaint in (("half", "must be of type integer"), (101, "less than or equal to 100"), (13, "thirteen is unlucky")):
         with pytest.raises(KubectlError) as refused:
             plane.kubectl("create", "-n", namespace, "-f", "-", stdin=valve(percent))

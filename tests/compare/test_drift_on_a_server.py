@@ -263,7 +263,7 @@ def _define(server: Server, plural: str, kind: str, schema: dict[str, Any]) -> s
     definition = having(definition, "metadata.name", f"{plural}.compare.example")
     definition = having(definition, "spec.versions.0.schema.openAPIV3Schema", schema)
     known = server.echo(definition)
-    server.plane.kubectl("wait", "--for=condition=Established", f"crd/{plural}.compare.example", "--timeout=30s")
+    server.plane.established(f"{plural}.compare.example")
     assert server.look(known, definition) == set()
     return f"{plural}.compare.example"
 

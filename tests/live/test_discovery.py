@@ -64,7 +64,7 @@ async def test_kinds_come_and_go(plane: Any) -> None:
         await discovery.refresh()
         before = discovery.generation
         await client.create(CRDS, custom_kind(group, "Widget", versions=("v1beta1", "v1")))
-        plane.kubectl("wait", "--for=condition=Established", f"crd/widgets.{group}", "--timeout=30s")
+        plane.established(f"widgets.{group}")
         while discovery.find(kind) is None:
             await discovery.refresh()
         assert discovery.generation > before

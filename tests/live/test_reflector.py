@@ -192,7 +192,7 @@ async def test_a_kind_that_is_served_no_more_takes_its_objects_along(plane: Plan
     widgets = Resource(group=group, version="v1", kind="Widget", plural="widgets", namespaced=True)
     async with await Client.connect(str(plane.kubeconfig)) as client:
         await client.create(CRDS, custom_kind(group, "Widget"))
-        plane.kubectl("wait", "--for=condition=Established", f"crd/widgets.{group}", "--timeout=30s")
+        plane.established(f"widgets.{group}")
         ear = Ear()
         async with running(Reflector(client, widgets, ear, namespace=namespace)) as reflector:
             await reflector.synced.wait()  # the server takes a moment to serve a new kind

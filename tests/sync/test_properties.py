@@ -123,6 +123,7 @@ class Run:
             if isinstance(now, Wait):
                 self.relent(now)
                 continue
+            assert isinstance(now, RunWave)
             made = self.run(made, now)
         raise AssertionError("the sync does not end")
 

@@ -41,6 +41,7 @@ IN_CLUSTER_SERVER = "https://kubernetes.default.svc"
 IN_CLUSTER_NAME = "in-cluster"
 REFRESH = "argocd.argoproj.io/refresh"
 SKIP_RECONCILE = "argocd.argoproj.io/skip-reconcile"
+APPROVED = "argocd.argoproj.io/deletion-approved"
 FINALIZER = "resources-finalizer.argocd.argoproj.io"
 
 _FINALIZERS = {FINALIZER: "foreground", f"{FINALIZER}/foreground": "foreground", f"{FINALIZER}/background": "background"}
@@ -104,6 +105,8 @@ def read_app(obj: Object, settings: Settings, projects: Mapping[str, Project]) -
         recorded=tuple(_recorded(status.get("resources"))),
         created=_time(metadata.get("creationTimestamp")),
         operation_source=operation_source,
+        approved_at=_time(annotations.get(APPROVED)),
+        finalizers=tuple(name for name in metadata.get("finalizers") or () if isinstance(name, str)),
     )
 
 

@@ -202,3 +202,7 @@ class App(msgspec.Struct, frozen=True):
     """When the resource was made, in seconds since the epoch; 0 when that is not known."""
     operation_source: Source | None = None
     """The source that an operation of a human names, which is asked for or under way: it holds for that operation, whatever the spec says (a rollback)."""
+    approved_at: float = 0.0
+    """When somebody confirmed deletions (``argocd.argoproj.io/deletion-approved``), in seconds since the epoch; 0: nobody did."""
+    finalizers: tuple[str, ...] = ()
+    """All finalizers of the resource, as they are written."""

@@ -15,6 +15,8 @@ from homeostat.model.objects import annotations_of
 HOOK = "argocd.argoproj.io/hook"
 HELM_HOOK = "helm.sh/hook"
 HOOK_FINALIZER = "argocd.argoproj.io/hook-finalizer"
+RUN = "homeostat/run"
+"""Annotation of a hook's object: the attempt of the sync that made it, so that nobody takes the Job of an earlier one for it."""
 
 _CRD_INSTALL = "crd-install"
 

@@ -55,12 +55,35 @@ class Action(StrEnum):
 
     CREATE_NAMESPACE = "create-namespace"
     APPLY = "apply"
+    RUN_HOOK = "run-hook"
     PRUNE = "prune"
     SKIP_PRUNE = "skip-prune"
 
 
+class Method(StrEnum):
+    """How an object is written."""
+
+    APPLY = "server-side apply"
+    THREE_WAY = "three-way patch"
+    REPLACE = "replace"
+
+
+class Writing(msgspec.Struct, frozen=True):
+    """How a task writes its object. ``force``: what cannot be changed in place is deleted and made anew; ``validate``: unknown fields are refused."""
+
+    method: Method = Method.APPLY
+    force: bool = False
+    validate: bool = True
+
+
+_WRITING = Writing()
+
+
 class Task(msgspec.Struct, frozen=True):
-    """One thing to do to one object. ``desired`` is set for an apply, ``live`` where the object exists; ``reason`` says why it is skipped."""
+    """One thing to do to one object. ``desired`` is set for an apply, ``live`` where the object exists; ``reason`` says why it is skipped.
+
+    ``hook_type`` and ``delete_policies`` (Argo CD's words) are a hook's. ``needs_confirmation``: its wave waits for ``deletion-approved``.
+    """
 
     action: Action
     phase: Phase
@@ -71,6 +94,10 @@ class Task(msgspec.Struct, frozen=True):
     live: Object | None = None
     origin: Origin = Origin()
     reason: str = ""
+    hook_type: str = ""
+    delete_policies: tuple[str, ...] = ()
+    writing: Writing = _WRITING
+    needs_confirmation: bool = False
 
 
 class Wave(msgspec.Struct, frozen=True):
@@ -125,6 +152,13 @@ class Operation(msgspec.Struct, frozen=True):
     problem: str = ""
     """Why it cannot be carried out at all (malformed, or not supported yet): such an operation ends at once with this message."""
     force: bool = False
+    skip_hooks: bool = False
+    """The strategy is ``apply``: hooks take no part."""
+    manifests: tuple[str, ...] = ()
+    """Objects (YAML or JSON) to sync instead of what the source says."""
+    refresh: bool = False
+    """``retry.refresh``: each attempt asks anew what the revision is."""
+    info: tuple[tuple[str, str], ...] = ()
 
 
 class TaskResult(msgspec.Struct, frozen=True):

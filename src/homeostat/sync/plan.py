@@ -7,7 +7,7 @@ Hooks have their place (phase, wave) and are not supported yet: a full sync of a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 
 import msgspec
@@ -44,7 +44,9 @@ class PlanInput(msgspec.Struct, frozen=True):
     ``targets`` are the app's desired objects, hooks included. ``managed`` are live objects to think of pruning: those that the index has for the
     app; desired ones among them are passed over. ``namespace`` is the destination's. ``options`` are the sync options that hold
     (:func:`homeostat.sync.options.effective`). ``recorded`` are the results of the sync so far: a task that has one stays in the plan,
-    so that a plan made anew in the middle of a sync is the same plan.
+    so that a plan made anew in the middle of a sync is the same plan. ``revision`` and ``started_at`` (RFC 3339) name ``generateName`` hooks, ``run``
+    marks the hooks of this attempt. ``approved``: somebody confirmed the deletions that ask for it. ``held`` are prunes that a deletion guard
+    holds, with the reason: they are skipped.
     """
 
     app_id: str
@@ -56,6 +58,11 @@ class PlanInput(msgspec.Struct, frozen=True):
     options: tuple[str, ...] = ()
     tracking: Tracking = Tracking()
     recorded: tuple[TaskResult, ...] = ()
+    revision: str = ""
+    started_at: str = ""
+    run: str = ""
+    approved: bool = False
+    held: Mapping[Key, str] = {}
 
 
 def plan(given: PlanInput) -> Plan:

@@ -25,11 +25,16 @@ GONE = "the object is gone from the cluster: somebody else deleted it after it w
 
 
 class Observed(msgspec.Struct, frozen=True):
-    """A live object as far as a sync cares. ``health`` is ``None`` where no rule judges its kind; ``deleting``: it has a deletion timestamp."""
+    """A live object as far as a sync cares. ``health`` is ``None`` where no rule judges its kind; ``deleting``: it has a deletion timestamp.
+
+    ``run`` (:data:`homeostat.model.hooks.RUN`) and ``held`` (it has our hook finalizer) matter for hooks.
+    """
 
     health: Health | None = None
     deleting: bool = False
     uid: str = ""
+    run: str = ""
+    held: bool = False
 
 
 LiveHealth = Callable[[Key], Observed | None]
@@ -62,7 +67,25 @@ class Finish(msgspec.Struct, frozen=True):
     message: str
 
 
-Step = RunWave | Wait | Finish
+class Cleanup(msgspec.Struct, frozen=True):
+    """What becomes of a hook's object: ``release`` takes our finalizer off, ``delete`` deletes it. ``uid``: that very object and no namesake."""
+
+    key: Key
+    version: str
+    uid: str
+    delete: bool = False
+    release: bool = False
+
+
+class Tidy(msgspec.Struct, frozen=True):
+    """Carry out ``cleanups``, then ask again at once. ``reason`` is the operation's message meanwhile."""
+
+    results: tuple[TaskResult, ...]
+    cleanups: tuple[Cleanup, ...]
+    reason: str
+
+
+Step = RunWave | Tidy | Wait | Finish
 """What comes next. ``results`` are the recorded ones brought up to date: they replace what is recorded."""
 
 
