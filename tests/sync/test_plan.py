@@ -11,7 +11,7 @@ from homeostat.model.sync import Action, Operation, OperationPhase, Phase, Plan,
 from homeostat.sync.errors import HooksNotSupportedError
 from homeostat.sync.hooks import sort_out
 from homeostat.sync.options import effective, propagation, unsupported_options
-from homeostat.sync.plan import NO_PRUNE, REQUIRES_PRUNING, PlanInput, Target, plan, plan_deletion
+from homeostat.sync.plan import NO_PRUNE, REQUIRES_PRUNING, PlanInput, Target, plan
 from homeostat.sync.select import heal_selection, is_selected
 from tests.sync.objects import APP, crd, desired, live, obj
 from tests.sync.traces import short_name
@@ -272,17 +272,3 @@ def test_pruned_objects_go_in_the_foreground_unless_told_otherwise() -> None:
     assert propagation(()) == "Foreground"
     assert propagation(("PrunePropagationPolicy=orphan",)) == "Orphan"
     assert propagation(("PrunePropagationPolicy=sideways", "PrunePropagationPolicy=background")) == "Background"
-
-
-def test_a_deleted_app_takes_its_objects_along_from_the_last_wave_to_the_first() -> None:
-    things = [live(obj("ConfigMap", f"w{wave}", wave=wave)) for wave in (0, 1, -1, 1)]
-    staying = [
-        live(crd("Gadget")),
-        live(obj("ConfigMap", "foreign"), app="other"),
-        live(obj("ConfigMap", "kept", options="Delete=false")),
-        live(obj("ConfigMap", "helm", annotations={"helm.sh/resource-policy": "keep"})),
-    ]
-    made = plan_deletion([*things, *staying], app_id=APP)
-    assert [(wave.number, [task.key.name for task in wave.tasks]) for wave in made.waves] == [(1, ["w1", "w1"]), (0, ["w0"]), (-1, ["w-1"])]
-    assert all(task.action is Action.PRUNE for task in made.tasks)
-    assert plan_deletion(things, app_id=APP, options=("Delete=false",)).waves == ()

@@ -1,7 +1,7 @@
 """The deletion of an app with a finalizer: its objects go, the highest wave first, and then the app (reference 2.8).
 
 Only what the app tracks and what speaks of itself is deleted; what else stands in the cluster is never touched. An object that is on its way out
-is waited for by the watch, not by a worker. Which objects may go is ``sync/plan.py``'s rule.
+is waited for by the watch, not by a worker. Which objects may go is ``sync/deletion.py``'s rule.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from homeostat.loop.memory import Memory
 from homeostat.model.app import App
 from homeostat.model.settings import Settings
 from homeostat.model.sync import ResultCode
+from homeostat.sync.deletion import plan_deletion
 from homeostat.sync.options import Propagation
-from homeostat.sync.plan import plan_deletion
 from homeostat.sync.run import Runner, RunOptions
 
 log = structlog.get_logger()

@@ -8,7 +8,6 @@ Hooks have their place (phase, wave) and are not supported yet: a full sync of a
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import groupby
 
 import msgspec
 from msgspec.structs import replace
@@ -21,13 +20,11 @@ from homeostat.model.tracking import Tracking
 from homeostat.sync import options as opt
 from homeostat.sync.errors import HooksNotSupportedError
 from homeostat.sync.hooks import sort_out
-from homeostat.sync.order import CRD, adjust_dependencies, into_waves, sort_key, wave_of, wave_or_zero
+from homeostat.sync.order import adjust_dependencies, into_waves, sort_key, wave_of, wave_or_zero
 from homeostat.sync.select import is_selected
 
 REQUIRES_PRUNING = "ignored (requires pruning)"
 NO_PRUNE = "ignored (no prune)"
-
-_TRACKING = Tracking()
 
 
 class Target(msgspec.Struct, frozen=True):
@@ -80,20 +77,6 @@ def plan(given: PlanInput) -> Plan:
     return Plan((*_namespace(given), *waves))
 
 
-def plan_deletion(live: Iterable[Object], *, app_id: str, options: Sequence[str] = (), tracking: Tracking = _TRACKING) -> Plan:
-    """The deletion of an app's objects: the highest wave first (reference 2.8), what a sync's hooks left behind included.
-
-    CRDs, objects that are not the app's own, and those that ``Delete=false`` or Helm's ``keep`` protect are left where they are.
-    """
-    tasks = [
-        _prune_task(key, obj, wave_or_zero(obj))
-        for obj in live
-        if (key := key_of(obj)).group_kind != CRD and _is_own(key, obj, app_id, tracking) and not opt.deletion_forbidden(obj, options)
-    ]
-    tasks.sort(key=lambda task: (-task.wave, sort_key(task)))
-    return Plan(tuple(Wave(Phase.SYNC, number, (tuple(members),)) for number, members in groupby(tasks, key=lambda task: task.wave)))
-
-
 def _applies(given: PlanInput) -> list[Task]:
     only_differing = opt.OUT_OF_SYNC_ONLY in given.options
     done = {result.key for result in given.recorded} if only_differing else set()
@@ -132,7 +115,7 @@ def _prunes(given: PlanInput) -> list[Task]:
     tasks = []
     for obj in given.managed:
         key = key_of(obj)
-        if key in wanted or is_hook(obj) or not _is_own(key, obj, given.app_id, given.tracking):
+        if key in wanted or is_hook(obj) or not is_own(key, obj, given.app_id, given.tracking):
             continue
         if obj["metadata"].get("uid") in uids or not is_selected(given.operation.resources, key):
             continue
@@ -150,7 +133,7 @@ def _prune_task(key: Key, obj: Object, wave: int, reason: str = "") -> Task:
     return Task(action=action, phase=Phase.SYNC, wave=wave, key=key, version=version_of(obj), live=obj, reason=reason)
 
 
-def _is_own(key: Key, obj: Object, app_id: str, tracking: Tracking) -> bool:
+def is_own(key: Key, obj: Object, app_id: str, tracking: Tracking) -> bool:
     """Whether ``obj`` is this app's to delete: tracked by it, its mark its own, no child of another object."""
     if not app_id or tracking.app_of(obj) != app_id or not tracking.is_own(key, annotations_of(obj)):
         return False
