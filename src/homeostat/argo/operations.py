@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from homeostat.argo.types.base import FreeObject, Wire
-from homeostat.argo.types.operation import Initiator, RetryStrategy, SyncResource, SyncStrategy
+from homeostat.argo.types.operation import Info, Initiator, RetryStrategy, SyncResource, SyncStrategy
 from homeostat.model import durations
 from homeostat.model.app import Retry
 from homeostat.model.objects import Key, Object
@@ -37,6 +37,7 @@ class _Sync(Wire, frozen=True):
 class _Operation(Wire, frozen=True):
     sync: _Sync | None = None
     initiated_by: Initiator | None = None
+    info: tuple[Info, ...] = ()
     retry: RetryStrategy | None = None
 
 
@@ -117,6 +118,10 @@ def read_operation(raw: Any) -> Operation:
         raw=raw,
         problem=problem,
         force=any(part is not None and part.force for part in (strategy.apply, strategy.hook)),
+        skip_hooks=strategy.apply is not None,
+        manifests=sync.manifests or (),
+        refresh=wire.retry is not None and wire.retry.refresh,
+        info=tuple((one.name, one.value) for one in wire.info),
     )
 
 
@@ -213,8 +218,6 @@ def _result(wire: _Result) -> TaskResult | None:
 
 
 def _unsupported(sync: _Sync) -> str:
-    if sync.manifests:
-        return "operation.sync.manifests: syncing local manifests is not supported yet"
     if sync.sources or sync.revisions:
         return "operation.sync.sources: several sources in one app are not supported yet"
     return ""

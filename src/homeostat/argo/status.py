@@ -103,7 +103,8 @@ def operation_field(app: App, operation: Operation) -> dict[str, Any]:
         }
     )
     retry = (app.spec.get("syncPolicy") or {}).get("retry") if operation.automated else None
-    return {"initiatedBy": initiated_by, "retry": retry or _present({"limit": operation.retry_limit}), "sync": sync}
+    info = _present({"info": [{"name": name, "value": value} for name, value in operation.info]})
+    return {**info, "initiatedBy": initiated_by, "retry": retry or _present({"limit": operation.retry_limit}), "sync": sync}
 
 
 def _health(report: Report, old: Any, now: str) -> dict[str, str]:
