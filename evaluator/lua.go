@@ -19,12 +19,14 @@ const luaStack = 1 << 20
 
 var luaPrograms = newCache[*lua.FunctionProto](512)
 
-// runLua runs a script with the global obj in the virtual machine that Argo CD gives to health checks: nothing that reaches out of it.
+// runLua runs a script with the globals obj and actionParams in the virtual machine that Argo CD gives to health checks and resource actions:
+// nothing that reaches out of it.
 func runLua(ctx context.Context, raw json.RawMessage, _ *vfs) (any, error) {
 	var request struct {
-		Script   string         `json:"script"`
-		Obj      map[string]any `json:"obj"`
-		OpenLibs bool           `json:"openLibs"`
+		Script   string            `json:"script"`
+		Obj      map[string]any    `json:"obj"`
+		Params   map[string]string `json:"params"`
+		OpenLibs bool              `json:"openLibs"`
 	}
 	if err := json.Unmarshal(raw, &request); err != nil {
 		return nil, err
@@ -43,7 +45,13 @@ func runLua(ctx context.Context, raw json.RawMessage, _ *vfs) (any, error) {
 	defer l.Close()
 	l.SetContext(ctx)
 	openLua(l, request.OpenLibs)
-	l.SetGlobal("obj", luaValue(l, request.Obj))
+	objects := luaObjects{}
+	l.SetGlobal("obj", luaValue(l, request.Obj, objects))
+	params := l.CreateTable(0, len(request.Params))
+	for name, value := range request.Params {
+		params.RawSetString(name, lua.LString(value))
+	}
+	l.SetGlobal("actionParams", params)
 	l.Push(l.NewFunctionFromProto(proto))
 	if err := l.PCall(0, lua.MultRet, nil); err != nil {
 		return nil, luaError(err, request.Script)
@@ -51,7 +59,7 @@ func runLua(ctx context.Context, raw json.RawMessage, _ *vfs) (any, error) {
 	if l.GetTop() == 0 {
 		return nil, nil
 	}
-	result, err := jsonOfLua(l.Get(-1), map[*lua.LTable]bool{})
+	result, err := jsonOfLua(l.Get(-1), objects, map[*lua.LTable]bool{})
 	if err != nil {
 		return nil, inputError("", 0, "the value that the script returned: %v", err)
 	}
@@ -96,7 +104,10 @@ func openLua(l *lua.LState, openLibs bool) {
 	}))
 }
 
-func luaValue(l *lua.LState, value any) lua.LValue {
+// luaObjects are the tables that were made of JSON objects: an empty one goes back as {}, which no look at the table itself could tell.
+type luaObjects map[*lua.LTable]bool
+
+func luaValue(l *lua.LState, value any, objects luaObjects) lua.LValue {
 	switch v := value.(type) {
 	case bool:
 		return lua.LBool(v)
@@ -107,13 +118,14 @@ func luaValue(l *lua.LState, value any) lua.LValue {
 	case []any:
 		list := l.CreateTable(len(v), 0)
 		for _, item := range v {
-			list.Append(luaValue(l, item))
+			list.Append(luaValue(l, item, objects))
 		}
 		return list
 	case map[string]any:
 		table := l.CreateTable(0, len(v))
+		objects[table] = true
 		for name, item := range v {
-			table.RawSetString(name, luaValue(l, item))
+			table.RawSetString(name, luaValue(l, item, objects))
 		}
 		return table
 	}
@@ -125,8 +137,9 @@ var (
 	errLuaNested = errors.New("a table that contains itself cannot be JSON")
 )
 
-// jsonOfLua turns a value into JSON by Argo CD's rules: a table whose first key is a number is a list, an empty one too.
-func jsonOfLua(value lua.LValue, above map[*lua.LTable]bool) (any, error) {
+// jsonOfLua turns a value into JSON by Argo CD's rules: a table whose first key is a number is a list, and so is an empty one that the
+// script made itself.
+func jsonOfLua(value lua.LValue, objects luaObjects, above map[*lua.LTable]bool) (any, error) {
 	switch v := value.(type) {
 	case *lua.LNilType:
 		return nil, nil
@@ -142,21 +155,22 @@ func jsonOfLua(value lua.LValue, above map[*lua.LTable]bool) (any, error) {
 		}
 		above[v] = true
 		defer delete(above, v)
-		if first, _ := v.Next(lua.LNil); first.Type() == lua.LTString {
-			return objectOfLua(v, above)
+		first, _ := v.Next(lua.LNil)
+		if first.Type() == lua.LTString || (first == lua.LNil && objects[v]) {
+			return objectOfLua(v, objects, above)
 		}
-		return listOfLua(v, above)
+		return listOfLua(v, objects, above)
 	}
 	return nil, errors.New("a " + value.Type().String() + " cannot be JSON")
 }
 
-func listOfLua(table *lua.LTable, above map[*lua.LTable]bool) (any, error) {
+func listOfLua(table *lua.LTable, objects luaObjects, above map[*lua.LTable]bool) (any, error) {
 	list := []any{}
 	for key, value := table.Next(lua.LNil); key != lua.LNil; key, value = table.Next(key) {
 		if key != lua.LNumber(len(list)+1) {
 			return nil, errLuaKeys
 		}
-		item, err := jsonOfLua(value, above)
+		item, err := jsonOfLua(value, objects, above)
 		if err != nil {
 			return nil, err
 		}
@@ -165,14 +179,14 @@ func listOfLua(table *lua.LTable, above map[*lua.LTable]bool) (any, error) {
 	return list, nil
 }
 
-func objectOfLua(table *lua.LTable, above map[*lua.LTable]bool) (any, error) {
+func objectOfLua(table *lua.LTable, objects luaObjects, above map[*lua.LTable]bool) (any, error) {
 	object := map[string]any{}
 	for key, value := table.Next(lua.LNil); key != lua.LNil; key, value = table.Next(key) {
 		name, ok := key.(lua.LString)
 		if !ok {
 			return nil, errLuaKeys
 		}
-		item, err := jsonOfLua(value, above)
+		item, err := jsonOfLua(value, objects, above)
 		if err != nil {
 			return nil, err
 		}

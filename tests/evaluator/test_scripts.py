@@ -29,7 +29,8 @@ def jq(shared: frames.Evaluator, *programs: str, inputs: tuple[Any, ...] = ({"a"
             "hs = {}; for i, x in ipairs(obj.spec.list) do hs[i] = type(x) end; return hs", ["number", "number", "table"], id="list"
         ),
         pytest.param("return obj.spec", {"replicas": 3, "list": [1, 2, {"x": "y"}]}, id="null-is-nil"),
-        pytest.param("return obj.status", [], id="an-empty-table-is-a-list"),
+        pytest.param("return {a = {}, b = obj.status}", {"a": [], "b": {}}, id="an-empty-table-is-a-list-unless-it-was-an-object"),
+        pytest.param("obj.spec.list[3].x = nil; return obj.spec.list", [1, 2, {}], id="an-object-that-was-emptied"),
         pytest.param("local x = 1", None, id="nothing"),
         pytest.param("return 1, 'last'", "last", id="several"),
         pytest.param("local os = require('os'); return os.time() > 1600000000 and os.date('!%Y', 0)", "1970", id="clock"),
@@ -81,6 +82,12 @@ def _checks(names: str) -> str:
 def test_more_libraries_only_when_asked_for(shared: frames.Evaluator) -> None:
     assert lua(shared, "return string == nil and math == nil") is True
     assert lua(shared, "return string.format('%d', math.floor(2.5))", open_libs=True) == "2"
+
+
+def test_parameters_are_text_and_an_empty_table_without_any(shared: frames.Evaluator) -> None:
+    request = {"evaluator": "lua", "obj": OBJ, "script": "return {actionParams.n, type(actionParams.n), actionParams.other == nil}"}
+    assert shared.run({**request, "params": {"n": "3"}}) == ["3", "string", True]
+    assert lua(shared, "return next(actionParams) == nil") is True
 
 
 def test_a_script_leaves_nothing_to_the_next(shared: frames.Evaluator) -> None:

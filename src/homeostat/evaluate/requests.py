@@ -48,10 +48,11 @@ class HelmRequest(Request, frozen=True, tag="helm"):
 
 
 class LuaRequest(Request, frozen=True, tag="lua"):
-    """Runs ``script`` with the global ``obj``; answers what it returned, as JSON (``null`` when nothing)."""
+    """Runs ``script`` with the globals ``obj`` and ``actionParams`` (``params``); answers what it returned, as JSON (``null`` when nothing)."""
 
     script: str
     obj: dict[str, Any]
+    params: dict[str, str] = {}
     open_libs: bool = False
 
 
