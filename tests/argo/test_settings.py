@@ -6,7 +6,7 @@ import pytest
 
 from homeostat.argo.settings import read_settings
 from homeostat.model.app import Ignore
-from homeostat.model.settings import HealthScript, ResourceFilter, Settings
+from homeostat.model.settings import ActionScripts, HealthScript, ResourceFilter, Settings
 from homeostat.model.tracking import TrackingMethod
 
 
@@ -52,6 +52,33 @@ def test_health_scripts_are_read_per_kind_and_from_the_old_key() -> None:
         HealthScript("*.crossplane.io", "*", "x"),
         HealthScript("cert-manager.io", "Certificate", "old"),
     }
+    assert settings.warnings == ()
+
+
+RETIRE = """
+mergeBuiltinActions: true
+discovery.lua: return {retire = {}}
+definitions:
+- name: retire
+  action.lua: return obj
+- name: retire
+  action.lua: "second of that name"
+"""
+
+
+def test_actions_are_read_per_kind_and_from_the_old_key() -> None:
+    settings = read_dict(
+        {
+            "resource.customizations.actions.apps_Deployment": RETIRE,
+            "resource.customizations.actions.*.crossplane.io_*": "discovery.lua: return {}",
+            "resource.customizations": "apps/Deployment:\n  actions: 'discovery.lua: older'\nConfigMap:\n  actions: 'discovery.lua: old'\n",
+        }
+    )
+    assert settings.actions == (
+        ActionScripts("", "ConfigMap", "old"),
+        ActionScripts("*.crossplane.io", "*", "return {}"),
+        ActionScripts("apps", "Deployment", "return {retire = {}}", {"retire": "return obj"}, merge_builtin=True),
+    )
     assert settings.warnings == ()
 
 
@@ -116,6 +143,9 @@ def test_certificates_and_known_hosts_are_read() -> None:
         ("resource.exclusions", "- [", "expected"),
         ("resource.customizations.health.a_b_C", "x", "expected the key to end in <group>_<kind>"),
         ("resource.customizations.ignoreDifferences.all", "jsonPointers: 7", "Expected `array"),
+        ("resource.customizations.actions.apps_Deployment", "definitions: [{name: x}]", "`action.lua`"),
+        ("resource.customizations", "apps/Deployment: 7", "Expected `object`"),
+        ("resource.customizations.actions.a_b_C", "{}", "expected the key to end in <group>_<kind>"),
         ("resource.compareoptions", "ignoreResourceStatusField: never", "expected all, crd or none"),
     ],
 )

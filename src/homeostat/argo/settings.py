@@ -8,6 +8,7 @@ stops nothing. Keys that only other parts of Argo CD read (sign-in, the page, no
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from typing import TypeVar
 
 import msgspec
@@ -17,7 +18,7 @@ from homeostat.argo.types.base import Wire
 from homeostat.model import durations
 from homeostat.model.app import Ignore
 from homeostat.model.objects import Object
-from homeostat.model.settings import HealthScript, ResourceFilter, Settings
+from homeostat.model.settings import ActionScripts, HealthScript, ResourceFilter, Settings
 from homeostat.model.tracking import INSTANCE_LABEL, Tracking, TrackingMethod
 
 CONFIG = "argocd-cm"
@@ -56,6 +57,18 @@ class _Old(msgspec.Struct, frozen=True):
     health: str = msgspec.field(default="", name="health.lua")
     open_libs: bool = msgspec.field(default=False, name="health.lua.useOpenLibs")
     ignore: str = msgspec.field(default="", name="ignoreDifferences")
+    actions: str = ""
+
+
+class _Definition(msgspec.Struct, frozen=True):
+    name: str
+    script: str = msgspec.field(name="action.lua")
+
+
+class _Actions(msgspec.Struct, frozen=True):
+    discovery: str = msgspec.field(default="", name="discovery.lua")
+    definitions: tuple[_Definition, ...] = ()
+    merge_builtin: bool = msgspec.field(default=False, name="mergeBuiltinActions")
 
 
 def read_settings(config_maps: Mapping[str, Object], *, namespace: str) -> Settings:
@@ -76,6 +89,7 @@ def read_settings(config_maps: Mapping[str, Object], *, namespace: str) -> Setti
             installation_id=data.get("installationID") or "",
         ),
         health_scripts=health,
+        actions=reader.actions(),
         ignore=ignore,
         ignore_aggregated_roles=options.ignore_aggregated_roles,
         ignore_resource_status_field={"off": "none", "crds": "crd"}.get(status_field, status_field),
@@ -132,11 +146,15 @@ class _Reader:
         found = self.yaml(key, tuple[_Filter, ...]) or ()
         return tuple(ResourceFilter(one.api_groups, one.kinds, one.clusters) for one in found)
 
+    @cached_property
+    def _old(self) -> dict[str, _Old]:
+        return self.yaml(_CUSTOMIZATIONS, dict[str, _Old]) or {}
+
     def customizations(self) -> tuple[tuple[HealthScript, ...], tuple[Ignore, ...]]:
         """Health scripts and ignored differences, sorted by key; the keys per kind win over the whole ``resource.customizations``."""
         health: dict[str, HealthScript] = {}
         ignore: dict[str, Ignore] = {}
-        for name, old in (self.yaml(_CUSTOMIZATIONS, dict[str, _Old]) or {}).items():
+        for name, old in self._old.items():
             group, _, kind = name.rpartition("/")
             if old.health:
                 health[f"{group}_{kind}"] = HealthScript(group, kind, old.health, old.open_libs)
@@ -151,6 +169,26 @@ class _Reader:
             elif what == "ignoreDifferences":
                 self._ignore(ignore, key, name, text)
         return tuple(health[name] for name in sorted(health)), tuple(ignore[name] for name in sorted(ignore))
+
+    def actions(self) -> tuple[ActionScripts, ...]:
+        """Resource actions, sorted by key; the keys per kind win over the whole ``resource.customizations``."""
+        found: dict[tuple[str, str], ActionScripts] = {}
+        for name, old in self._old.items():
+            group, _, kind = name.rpartition("/")
+            if old.actions:
+                self._actions(found, _CUSTOMIZATIONS, (group, kind), old.actions)
+        prefix = f"{_CUSTOMIZATIONS}.actions."
+        for key, text in self._data.items():
+            group_kind = self._group_kind(key, key.removeprefix(prefix)) if key.startswith(prefix) and text else None
+            if group_kind is not None:
+                self._actions(found, key, group_kind, text)
+        return tuple(found[group_kind] for group_kind in sorted(found))
+
+    def _actions(self, found: dict[tuple[str, str], ActionScripts], key: str, group_kind: tuple[str, str], text: str) -> None:
+        read = self.parse(key, text, _Actions)
+        if read is not None:
+            definitions = {one.name: one.script for one in reversed(read.definitions)}  # of two with one name, the first counts
+            found[group_kind] = ActionScripts(*group_kind, read.discovery, definitions, read.merge_builtin)
 
     def _health(self, health: dict[str, HealthScript], key: str, name: str, script: str) -> None:
         group_kind = self._group_kind(key, name)

@@ -21,6 +21,20 @@ class HealthScript(msgspec.Struct, frozen=True):
     open_libs: bool = False
 
 
+class ActionScripts(msgspec.Struct, frozen=True):
+    """An operator's resource actions for one kind. ``group`` and ``kind`` are globs.
+
+    ``discovery`` is the Lua script that says which actions an object has; ``definitions`` maps their names to the scripts that carry them
+    out. With ``merge_builtin`` the built-in actions of the kind stay, and give way to those of the same name.
+    """
+
+    group: str
+    kind: str
+    discovery: str = ""
+    definitions: dict[str, str] = {}
+    merge_builtin: bool = False
+
+
 class ResourceFilter(msgspec.Struct, frozen=True):
     """One of ``resource.exclusions`` or ``resource.inclusions``; all three are lists of globs, and an empty list matches everything."""
 
@@ -39,6 +53,7 @@ class Settings(msgspec.Struct, frozen=True):
     namespace: str = "argocd"
     tracking: Tracking = Tracking()
     health_scripts: tuple[HealthScript, ...] = ()
+    actions: tuple[ActionScripts, ...] = ()
     ignore: tuple[Ignore, ...] = ()
     ignore_aggregated_roles: bool = False
     ignore_resource_status_field: str = "all"
