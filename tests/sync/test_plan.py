@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from homeostat.model.app import Policy
 from homeostat.model.hooks import hook_types, is_hook, is_ignored
 from homeostat.model.objects import Key, Object
 from homeostat.model.sync import Action, Operation, OperationPhase, Phase, Plan, ResultCode, SyncSelection, TaskResult
 from homeostat.sync.errors import HooksNotSupportedError
 from homeostat.sync.hooks import sort_out
-from homeostat.sync.options import effective, propagation, unsupported_options
 from homeostat.sync.plan import NO_PRUNE, REQUIRES_PRUNING, PlanInput, Target, plan
 from homeostat.sync.select import heal_selection, is_selected
-from tests.sync.objects import APP, crd, desired, live, obj
+from tests.sync.objects import APP, desired, live, obj
 from tests.sync.traces import short_name
 
 PRUNE = Operation(prune=True)
@@ -116,7 +114,6 @@ def test_without_an_app_id_nothing_is_pruned() -> None:
         pytest.param("Validate=false, Prune=false", (), Action.SKIP_PRUNE, id="the object forbids it, among others"),
         pytest.param("", ("Prune=false",), Action.SKIP_PRUNE, id="the app forbids it"),
         pytest.param("Prune=true", ("Prune=false",), Action.PRUNE, id="the object goes before the app"),
-        pytest.param("Prune=confirm", (), Action.SKIP_PRUNE, id="it waits for a confirmation that cannot come"),
         pytest.param("PruneLast=true", (), Action.PRUNE, id="another option"),
     ],
 )
@@ -236,39 +233,3 @@ def test_a_partial_sync_leaves_hooks_out() -> None:
 def test_ignored_hooks_are_no_reason_to_refuse() -> None:
     test = desired(obj("Pod", "test", annotations={"helm.sh/hook": "test"}))
     assert plan(PlanInput(app_id=APP, targets=[Target(test)])).waves == ()
-
-
-def test_options_that_are_not_honoured_are_named_with_their_place() -> None:
-    policy = Policy(
-        options=("CreateNamespace=true", "Replace=true", "ServerSideApply=true", "Validate=false", "Prune=false", "Replace=false")
-    )
-    thing = desired(obj("ConfigMap", "a", options="Force=true,Prune=false"), file="a.yaml", line=2)
-    operation = Operation(
-        options=("ServerSideApply=false",), raw={"sync": {"syncStrategy": {"apply": {"force": True}}, "manifests": ["{}"]}}
-    )
-    told = unsupported_options(policy, [thing], operation)
-    assert [text.split(" is not supported")[0] for text in told] == [
-        "spec.syncPolicy.syncOptions: Replace=true",
-        "ConfigMap apps/a (a.yaml:2), annotation argocd.argoproj.io/sync-options: Force=true",
-        "operation.sync.syncOptions: ServerSideApply=false",
-        "operation.sync.manifests",
-        "operation.sync.syncStrategy.apply.force",
-    ]
-    assert unsupported_options(Policy(), [desired(obj("ConfigMap", "b"))]) == ()
-
-
-def test_metadata_for_the_namespace_is_refused_and_not_left_out_in_silence() -> None:
-    (told,) = unsupported_options(Policy(namespace_labels={"team": "a"}), [])
-    assert "managedNamespaceMetadata" in told
-
-
-def test_an_operations_options_stand_in_for_the_apps() -> None:
-    policy = Policy(options=("PruneLast=true",))
-    assert effective(policy, Operation()) == ("PruneLast=true",)
-    assert effective(policy, Operation(options=("Prune=false",))) == ("Prune=false",)
-
-
-def test_pruned_objects_go_in_the_foreground_unless_told_otherwise() -> None:
-    assert propagation(()) == "Foreground"
-    assert propagation(("PrunePropagationPolicy=orphan",)) == "Orphan"
-    assert propagation(("PrunePropagationPolicy=sideways", "PrunePropagationPolicy=background")) == "Background"

@@ -9,39 +9,24 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Sequence
-from typing import Protocol
 
 import msgspec
 
 from homeostat.compare.takeover import takeover
-from homeostat.live.client import MANAGER, Client
-from homeostat.live.discovery import Discovery
+from homeostat.live.client import MANAGER
 from homeostat.live.errors import AlreadyExistsError, ApiError, ConflictError, InvalidObjectError, NotFoundError, UnavailableError
-from homeostat.model.objects import GroupKind, Key, Object
+from homeostat.model.objects import GroupKind, Object
 from homeostat.model.resources import Resource
 from homeostat.model.sync import Action, OperationPhase, Plan, ResultCode, Task, TaskResult, Wave
-from homeostat.sync import established, messages
+from homeostat.sync import established, messages, tidying
 from homeostat.sync import options as opt
 from homeostat.sync.events import Listener, TaskFinished, TaskStarted, WaveStarted, nobody
 from homeostat.sync.images import images_of
 from homeostat.sync.order import CRD, NAMESPACE, defined_by
+from homeostat.sync.step import Cleanup
+from homeostat.sync.tidying import Target
 
 _ATTEMPTS = 4
-
-
-class Target(Protocol):
-    """What a runner needs of :class:`homeostat.live.cluster.Cluster`."""
-
-    client: Client
-    discovery: Discovery
-
-    def note(self, answer: Object) -> None:
-        """The index takes notice of an apply's answer without waiting for the watch."""
-        ...
-
-    def note_deletion(self, key: Key, answer: Object, *, uid: str) -> None:
-        """Likewise of a delete's."""
-        ...
 
 
 class RunOptions(msgspec.Struct, frozen=True):
@@ -101,6 +86,18 @@ class Runner:
         for group in wave.groups:
             done.extend(await self._run_group(group, options, on_event))
         return tuple(done)
+
+    async def tidy(self, cleanups: Sequence[Cleanup], *, options: RunOptions = _DEFAULTS) -> tuple[str, ...]:
+        """Takes hooks away (:mod:`homeostat.sync.tidying`) and answers what is in the way, in words; nothing when all of it is done.
+
+        The index knows of it when this returns. What could not be done is told by the next look at the object, and may be tried again.
+        """
+
+        async def one(cleanup: Cleanup) -> str:
+            async with self._slots:
+                return await tidying.tidy(self._cluster, cleanup, options.propagation)
+
+        return tuple(problem for problem in await asyncio.gather(*map(one, cleanups)) if problem)
 
     async def _run_group(self, group: Sequence[Task], options: RunOptions, on_event: Listener) -> list[Done]:
         if len(group) == 1:
