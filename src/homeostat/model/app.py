@@ -6,12 +6,15 @@ knows only this. Field names of the render options are Argo CD's in snake case (
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Any, NamedTuple
 
 import msgspec
 
+from homeostat.model.guards import NO_GUARD, DeletionGuard
 from homeostat.model.objects import Key
 from homeostat.model.sync import History, Operation, OperationState
+from homeostat.model.windows import Window
 
 
 class AppKey(NamedTuple):
@@ -121,11 +124,12 @@ class Source(msgspec.Struct, frozen=True):
 
 
 class Destination(msgspec.Struct, frozen=True):
-    """The cluster (``server`` or ``name``) and the namespace for objects that name none."""
+    """The cluster (``server`` or ``name``) and the namespace for objects that name none. ``known``: it is a cluster that can be reached."""
 
     server: str = ""
     name: str = ""
     namespace: str = ""
+    known: bool = True
 
 
 class Ignore(msgspec.Struct, frozen=True):
@@ -167,6 +171,19 @@ class Policy(msgspec.Struct, frozen=True):
         return option in self.options
 
 
+class Guard(StrEnum):
+    """What has to be done before the resource of an app may go, in the order in which it is done. Each is a finalizer of the resource."""
+
+    BEFORE = "hooks before the deletion"
+    OBJECTS = "objects"
+    AFTER = "hooks after the deletion"
+    CLEANUP_BEFORE = "what is left of the hooks before the deletion"
+    CLEANUP_AFTER = "what is left of the hooks after the deletion"
+
+
+NO_GUARDS: frozenset[Guard] = frozenset()
+
+
 class App(msgspec.Struct, frozen=True):
     """Everything the loop needs to know of one app, as its resource said at ``resource_version``.
 
@@ -204,5 +221,13 @@ class App(msgspec.Struct, frozen=True):
     """The source that an operation of a human names, which is asked for or under way: it holds for that operation, whatever the spec says (a rollback)."""
     approved_at: float = 0.0
     """When somebody confirmed deletions (``argocd.argoproj.io/deletion-approved``), in seconds since the epoch; 0: nobody did."""
-    finalizers: tuple[str, ...] = ()
-    """All finalizers of the resource, as they are written."""
+    guards: frozenset[Guard] = NO_GUARDS
+    """Our finalizers on the resource."""
+    deleted_at: float = 0.0
+    """When its deletion was asked for, in seconds since the epoch; 0 when it was not."""
+    unfit: str = ""
+    """Why its project does not let it be; one of ``problems`` too."""
+    windows: tuple[Window, ...] = ()
+    """The sync windows of its project that are about it."""
+    guards_off: frozenset[DeletionGuard] = NO_GUARD
+    """The deletion guards that are switched off for it (``homeostat/deletion-guards``)."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import msgspec
 
 from homeostat.model.app import Ignore
+from homeostat.model.guards import ALL_GUARDS, DeletionGuard
 from homeostat.model.tracking import Tracking
 
 
@@ -70,3 +71,9 @@ class Settings(msgspec.Struct, frozen=True):
     tls_certs: dict[str, str] = msgspec.field(default_factory=dict)
     known_hosts: str = ""
     warnings: tuple[str, ...] = ()
+    guards: frozenset[DeletionGuard] = ALL_GUARDS
+    """The deletion guards that are on; an app may switch some of them off for itself."""
+    wave_delay: float = 0.0
+    """Seconds between two waves of a sync, on top of waiting for health."""
+    sync_timeout: float = 0.0
+    """Seconds after which a running sync is called off; 0 is never."""

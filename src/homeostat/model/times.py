@@ -19,3 +19,8 @@ def clock(seconds: float) -> str:
     """Seconds since the epoch → ``7:57AM`` in UTC, as Argo CD writes the time of the next attempt."""
     moment = datetime.fromtimestamp(seconds, tz=UTC)
     return f"{moment.hour % 12 or 12}:{moment.minute:02d}{'AM' if moment.hour < 12 else 'PM'}"
+
+
+def minute(seconds: float) -> str:
+    """Seconds since the epoch → ``2026-11-22 03:00 UTC``, for people."""
+    return datetime.fromtimestamp(seconds, tz=UTC).strftime("%Y-%m-%d %H:%M UTC")
