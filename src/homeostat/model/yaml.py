@@ -52,14 +52,19 @@ class _Dumper(pyyaml.CSafeDumper):
 
 def load(text: str | bytes, *, name: str = "") -> Any:
     """The one document in ``text``; ``None`` when it is empty. ``name`` names it in errors. Raises :class:`InvalidError` with the line."""
-    documents = load_all(text, name=name)
-    if len(documents) > 1:
-        raise InvalidError(f"{_place(name)}expected one YAML document, found {len(documents)}")
-    return documents[0] if documents else None
+    values = load_all(text, name=name)
+    if len(values) > 1:
+        raise InvalidError(f"{_place(name)}expected one YAML document, found {len(values)}")
+    return values[0] if values else None
 
 
 def load_all(text: str | bytes, *, name: str = "") -> list[Any]:
     """All documents in ``text``, empty ones included as ``None``. Raises :class:`InvalidError` with the line."""
+    return [value for _, value in documents(text, name=name)]
+
+
+def documents(text: str | bytes, *, name: str = "") -> list[tuple[pyyaml.Node, Any]]:
+    """The same, each with its node, which tells where in ``text`` what is written. Merged keys stand in it as if they were written out."""
     if len(text) > MAX_BYTES:
         raise InvalidError(f"{_place(name)}YAML of {len(text)} bytes is too long, the limit is {MAX_BYTES}")
     try:
@@ -68,13 +73,13 @@ def load_all(text: str | bytes, *, name: str = "") -> list[Any]:
         _check_depth(text, name)
         loader = _Loader(text)
         try:
-            documents = []
+            found = []
             while loader.check_node():
                 node = loader.get_node()
                 assert node is not None
                 _check_size(node, name)
-                documents.append(loader.construct_document(node))
-            return documents
+                found.append((node, loader.construct_document(node)))
+            return found
         finally:
             loader.dispose()
     except pyyaml.MarkedYAMLError as error:

@@ -90,6 +90,11 @@ class RenderCache(Generic[T]):
         entry = self._entry(subject, key)
         return entry is not None and self._holds(entry, tree, revision)
 
+    def trace(self, subject: str, key: bytes) -> Trace:
+        """What the value that is kept for ``key`` was made from; empty when none is kept."""
+        entry = self._entry(subject, key)
+        return entry.made.trace if entry is not None else frozenset()
+
     def _entry(self, subject: str, key: bytes) -> _Entry[T] | None:
         entries = self._subjects.get(subject)
         return entries.get(key) if entries is not None else None

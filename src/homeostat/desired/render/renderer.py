@@ -64,6 +64,10 @@ class Renderer:
         key = self._key(source, context)
         return self._cache.holds(context.subject or context.app_name, key, tree=tree, revision=context.revision)
 
+    def trace(self, *, source: Source, context: RenderContext) -> Trace:
+        """What the render that is kept asked of its tree; empty when none is kept."""
+        return self._cache.trace(context.subject or context.app_name, self._key(source, context))
+
     def forget(self, subject: str) -> None:
         """Drops what is kept for an app that is gone; ``subject`` as in the context (else the app's name)."""
         self._cache.forget(subject)

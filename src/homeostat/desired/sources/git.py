@@ -15,7 +15,8 @@ from typing import Self
 
 import msgspec
 
-from homeostat.desired.sources import revisions, secrets, store, urls
+from homeostat.desired.sources import blame, revisions, secrets, store, urls
+from homeostat.desired.sources.blame import Change
 from homeostat.desired.sources.credentials import Credentials
 from homeostat.desired.sources.errors import (
     CacheError,
@@ -174,6 +175,16 @@ class GitSources:
         tags = [name.removeprefix("refs/tags/") for name, target in references if name.startswith("refs/tags/")
                 and (target == commit or remote.store.commit_of(target) == commit)]  # fmt: skip
         return msgspec.structs.replace(found, tags=tuple(sorted(tags)))
+
+    async def last_writer(self, repo: Repo, commit: str, path: str, first: int, last: int) -> Change | None:
+        """Who wrote the lines ``first`` to ``last`` of the file at ``path`` (without links) in ``commit``; see :func:`blame.of_lines`."""
+        await self.tree(repo, commit)
+        return await blame.of_lines(self._remote(repo).store.path, commit, path, first, last)
+
+    async def last_change(self, repo: Repo, commit: str, paths: Sequence[str]) -> Change | None:
+        """The last commit up to ``commit`` that touched any of the files; see :func:`blame.of_files`."""
+        await self.tree(repo, commit)
+        return await blame.of_files(self._remote(repo).store.path, commit, paths)
 
     def subscribe(self, moved: Callable[[str], None]) -> None:
         """``moved`` is called with the key of a repository (:attr:`Repo.key`) whenever a fetch, whoever asked for it, found that references
