@@ -8,8 +8,9 @@ whole seconds since the epoch.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import date, datetime, time
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping
+from datetime import date, datetime, time, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
@@ -29,6 +30,7 @@ _NICKNAMES = {
     "@midnight": "0 0 * * *",
     "@hourly": "0 * * * *",
 }
+_DAY = timedelta(days=1)
 _HORIZON = 5 * 366
 """Days to look ahead or back, as robfig/cron does."""
 
@@ -72,23 +74,26 @@ def previous(schedule: Schedule, zone: ZoneInfo, at: int) -> int | None:
     today = datetime.fromtimestamp(at, tz=zone).toordinal()
     best = None
     for day in range(today + 1, today - _HORIZON, -1):
-        found = max((moment for moment in _moments(schedule, zone, day) if moment <= at), default=None)
+        moments = _moments(schedule, zone, day)
+        count = bisect_right(moments, at)
+        found = moments[count - 1] if count else None
         if best is not None:  # a time that the clock skipped may stand a day later than it says
             return best if found is None else max(best, found)
         best = found
     return best
 
 
-def following(schedule: Schedule, zone: ZoneInfo, after: int) -> int | None:
-    """The first time later than ``after``; ``None`` when there is none for years."""
+def following(schedule: Schedule, zone: ZoneInfo, after: int) -> Iterator[int]:
+    """The times later than ``after``, in their order, for some years."""
     today = datetime.fromtimestamp(after, tz=zone).toordinal()
-    best = None
+    held: tuple[int, ...] = ()
     for day in range(today - 1, today + _HORIZON):
-        found = min((moment for moment in _moments(schedule, zone, day) if moment > after), default=None)
-        if best is not None:
-            return best if found is None else min(best, found)
-        best = found
-    return best
+        found = _moments(schedule, zone, day)
+        if held and found and held[-1] >= found[0]:  # as above
+            held, found = (), tuple(sorted({*held, *found}))
+        yield from held[bisect_right(held, after) :]
+        held = found
+    yield from held
 
 
 def _moments(schedule: Schedule, zone: ZoneInfo, ordinal: int) -> tuple[int, ...]:
@@ -98,6 +103,10 @@ def _moments(schedule: Schedule, zone: ZoneInfo, ordinal: int) -> tuple[int, ...
 
 @lru_cache(maxsize=256)
 def _moments_of(schedule: Schedule, zone: ZoneInfo, day: date) -> tuple[int, ...]:
+    noon = datetime.combine(day, time(12), tzinfo=zone)
+    if (noon - _DAY).utcoffset() == noon.utcoffset() == (noon + _DAY).utcoffset():
+        start = int(noon.timestamp()) - 12 * 3600
+        return tuple(start + hour * 3600 + minute * 60 for hour in schedule.hours for minute in schedule.minutes)
     found = set()
     for hour in schedule.hours:
         for minute in schedule.minutes:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
+from itertools import islice
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -21,7 +22,9 @@ BLOCKED = "Sync operation blocked by sync window"
 
 _KINDS = ("allow", "deny")
 _STEPS = 300
-"""So many times at which something may change are looked at. More come only of windows that open all the time beside one that is never open."""
+"""So many moments at which the answer may change are looked at."""
+_OPENINGS = 3_000
+"""A window that opens so many times before it closes does not close."""
 
 
 class Window(msgspec.Struct, frozen=True):
@@ -180,7 +183,7 @@ def _first(moments: Iterable[float | None]) -> int | None:
 def _opens(window: Window, after: int) -> int | None:
     zone = _zone(window.time_zone)
     assert zone is not None
-    return cron.following(cron.parse(window.schedule), zone, after)
+    return next(cron.following(cron.parse(window.schedule), zone, after), None)
 
 
 def _closes(window: Window, at: int) -> float | None:
@@ -199,12 +202,12 @@ def _end(window: Window, opened: int) -> float:
     """When what began at ``opened`` ends, with all that begins before it has ended."""
     zone = _zone(window.time_zone)
     assert zone is not None
-    schedule, seconds = cron.parse(window.schedule), math.ceil(durations.parse(window.duration))
-    for _ in range(_STEPS):
-        last = cron.previous(schedule, zone, opened + seconds)
-        if last is None or last <= opened:
-            return opened + seconds
-        opened = last
+    seconds = math.ceil(durations.parse(window.duration))
+    end = opened + seconds
+    for opening in islice(cron.following(cron.parse(window.schedule), zone, opened), _OPENINGS):
+        if opening > end:
+            return end
+        end = opening + seconds
     return math.inf
 
 
