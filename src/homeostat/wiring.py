@@ -124,7 +124,7 @@ async def _assembled(options: Options, program: Path, clones: Path) -> AsyncIter
             GitSources(clones, highest=highest, file_roots=options.file_roots) as sources,
         ):
             judge = Judge(pool, lambda: control.settings.health_scripts)
-            ignorer = Ignorer(pool, lambda: control.settings.ignore)
+            ignorer = Ignorer(pool, settings)
             desirer = Desirer(
                 sources=sources, renderer=Renderer(pool=pool), repository=repository, discovery=cluster.discovery, settings=settings
             )

@@ -18,6 +18,10 @@ def read_dict(data: dict[str, str]) -> Settings:
     return read_settings({"argocd-cm": {"data": data}}, namespace="argocd")
 
 
+def origin(name: str, what: str = "ignoreDifferences") -> str:
+    return f"ConfigMap argocd-cm: resource.customizations.{what}.{name}"
+
+
 def test_without_any_object_there_are_defaults() -> None:
     assert read_settings({}, namespace="argocd") == Settings(namespace="argocd")
 
@@ -90,8 +94,8 @@ def test_ignored_differences_are_read() -> None:
         }
     )
     assert set(settings.ignore) == {
-        Ignore("*", "*", managed_fields_managers=("kube-controller-manager",)),
-        Ignore("apps", "Deployment", json_pointers=("/spec/replicas",), jq_path_expressions=(".spec.x",)),
+        Ignore("*", "*", managed_fields_managers=("kube-controller-manager",), origin=origin("all")),
+        Ignore("apps", "Deployment", json_pointers=("/spec/replicas",), jq_path_expressions=(".spec.x",), origin=origin("apps_Deployment")),
     }
 
 

@@ -10,10 +10,12 @@ import pytest
 
 from homeostat.compare.drift import Difference, differences, echo
 from homeostat.compare.errors import IgnoreError
-from homeostat.compare.ignore import Ignorer, choose, without
+from homeostat.compare.ignore import Ignorer, without
+from homeostat.compare.rules import choose
 from homeostat.evaluate.pool import Pool
 from homeostat.model.app import Ignore
 from homeostat.model.objects import Key, Object
+from homeostat.model.settings import Settings
 from tests import evaluators
 from tests.compare.server import changes
 
@@ -170,11 +172,12 @@ def test_a_pointer_that_is_none_is_an_error() -> None:
 )
 def test_which_rules_are_meant_for_an_object(ignore: Ignore, meant: bool) -> None:
     complete = Ignore(ignore.group, ignore.kind, ignore.name, ignore.namespace, json_pointers=("/spec",))
-    assert (choose((complete,), KEY) is not None) is meant
+    assert bool(choose((complete,), KEY)) is meant
 
 
 def test_rules_of_the_system_come_on_top_of_those_of_the_app() -> None:
-    ignorer = Ignorer(None, lambda: (Ignore(group="*", kind="*", json_pointers=("/spec/replicas",)),))
+    settings = Settings(ignore=(Ignore(group="*", kind="*", json_pointers=("/spec/replicas",)),))
+    ignorer = Ignorer(None, lambda: settings)
     ignored = ignorer.rules_for(KEY, (rule(json_pointers=("/metadata/labels",)),))
     assert ignored is not None
     assert ignored.pointers == (("spec", "replicas"), ("metadata", "labels"))
@@ -193,7 +196,7 @@ def test_cutting_changes_nothing_in_place() -> None:
 async def test_the_object_of_our_own_apply_is_not_looked_at_again() -> None:
     answer = copy.deepcopy(ANSWER)
     answer["metadata"]["resourceVersion"] = "7"
-    ignored = choose((rule(jq_path_expressions=(".spec",)),), KEY)
+    ignored = Ignorer(None).rules_for(KEY, (rule(jq_path_expressions=(".spec",)),))
     assert ignored is not None
     assert await Ignorer(None).differences(echo(answer, applied=True), answer, ignored) == ()
     with pytest.raises(IgnoreError, match="evaluator"):

@@ -7,7 +7,7 @@ stops nothing. Keys that only other parts of Argo CD read (sign-in, the page, no
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from typing import TypeVar
 
@@ -15,10 +15,11 @@ import msgspec
 import yaml
 
 from homeostat.argo.types.base import Wire
+from homeostat.compare import known
 from homeostat.model import durations
 from homeostat.model.app import Ignore
 from homeostat.model.objects import Object
-from homeostat.model.settings import ActionScripts, HealthScript, ResourceFilter, Settings
+from homeostat.model.settings import ActionScripts, HealthScript, KnownType, ResourceFilter, Settings
 from homeostat.model.tracking import INSTANCE_LABEL, Tracking, TrackingMethod
 
 CONFIG = "argocd-cm"
@@ -51,12 +52,19 @@ class _Filter(Wire, frozen=True):
     clusters: tuple[str, ...] = ()
 
 
+class _KnownType(Wire, frozen=True):
+    field: str
+    type: str
+
+
 class _Old(msgspec.Struct, frozen=True):
     """One entry of ``resource.customizations`` as a whole, the way before there was one key per kind."""
 
     health: str = msgspec.field(default="", name="health.lua")
     open_libs: bool = msgspec.field(default=False, name="health.lua.useOpenLibs")
     ignore: str = msgspec.field(default="", name="ignoreDifferences")
+    updates: str = msgspec.field(default="", name="ignoreResourceUpdates")
+    known: tuple[_KnownType, ...] = msgspec.field(default=(), name="knownTypeFields")
     actions: str = ""
 
 
@@ -75,7 +83,8 @@ def read_settings(config_maps: Mapping[str, Object], *, namespace: str) -> Setti
     """The settings that ``config_maps`` (by name; missing ones are empty) hold. ``namespace`` is the control plane's."""
     data = _data(config_maps.get(CONFIG))
     reader = _Reader(data)
-    health, ignore = reader.customizations()
+    health = reader.customizations()
+    ignore = reader.ignored("ignoreDifferences")
     options = reader.yaml("resource.compareoptions", _CompareOptions) or _CompareOptions()
     status_field = _status_field(options.ignore_resource_status_field)
     if status_field not in _STATUS_FIELDS:
@@ -91,6 +100,8 @@ def read_settings(config_maps: Mapping[str, Object], *, namespace: str) -> Setti
         health_scripts=health,
         actions=reader.actions(),
         ignore=ignore,
+        ignore_updates=reader.updates(ignore, options),
+        known_types=reader.known_types(),
         ignore_aggregated_roles=options.ignore_aggregated_roles,
         ignore_resource_status_field={"off": "none", "crds": "crd"}.get(status_field, status_field),
         exclusions=reader.filters("resource.exclusions"),
@@ -150,25 +161,59 @@ class _Reader:
     def _old(self) -> dict[str, _Old]:
         return self.yaml(_CUSTOMIZATIONS, dict[str, _Old]) or {}
 
-    def customizations(self) -> tuple[tuple[HealthScript, ...], tuple[Ignore, ...]]:
-        """Health scripts and ignored differences, sorted by key; the keys per kind win over the whole ``resource.customizations``."""
+    def customizations(self) -> tuple[HealthScript, ...]:
+        """Health scripts, sorted by key; the keys per kind win over the whole ``resource.customizations``."""
         health: dict[str, HealthScript] = {}
-        ignore: dict[str, Ignore] = {}
         for name, old in self._old.items():
             group, _, kind = name.rpartition("/")
             if old.health:
                 health[f"{group}_{kind}"] = HealthScript(group, kind, old.health, old.open_libs)
-            if old.ignore:
-                self._ignore(ignore, _CUSTOMIZATIONS, f"{group}_{kind}" if group else kind, old.ignore)
+        for key, name, text in self._per_kind("health"):
+            self._health(health, key, name, text)
+        return tuple(health[name] for name in sorted(health))
+
+    def _per_kind(self, what: str) -> Iterator[tuple[str, str, str]]:
+        """The keys ``resource.customizations.<what>.<name>``, sorted, with name and text."""
+        prefix = f"{_CUSTOMIZATIONS}.{what}."
         for key, text in sorted(self._data.items()):
-            if not key.startswith(f"{_CUSTOMIZATIONS}.") or not text:
-                continue
-            what, _, name = key.removeprefix(f"{_CUSTOMIZATIONS}.").partition(".")
-            if what == "health":
-                self._health(health, key, name, text)
-            elif what == "ignoreDifferences":
-                self._ignore(ignore, key, name, text)
-        return tuple(health[name] for name in sorted(health)), tuple(ignore[name] for name in sorted(ignore))
+            if key.startswith(prefix) and text:
+                yield key, key.removeprefix(prefix), text
+
+    def ignored(self, what: str) -> tuple[Ignore, ...]:
+        """The rules under ``ignoreDifferences`` or ``ignoreResourceUpdates``, sorted by key."""
+        found: dict[str, Ignore] = {}
+        for name, old in self._old.items():
+            text = old.ignore if what == "ignoreDifferences" else old.updates
+            group, _, kind = name.rpartition("/")
+            if text:
+                self._ignore(found, f"{_CUSTOMIZATIONS}: {name}.{what}", f"{group}_{kind}" if group else kind, text)
+        for key, name, text in self._per_kind(what):
+            self._ignore(found, key, name, text)
+        return tuple(found[name] for name in sorted(found))
+
+    def updates(self, ignored: tuple[Ignore, ...], options: _CompareOptions) -> tuple[Ignore, ...]:
+        """What of an object may change without making its app due. Managers play no part in that, as in Argo CD."""
+        if not self.read("resource.ignoreResourceUpdatesEnabled", _flag, True):
+            return ()
+        rules = (*self.ignored("ignoreResourceUpdates"), *(ignored if options.ignore_differences_on_resource_updates else ()))
+        return tuple(rule for rule in rules if rule.json_pointers or rule.jq_path_expressions)
+
+    def known_types(self) -> tuple[KnownType, ...]:
+        """Which fields of custom resources hold a type of Kubernetes."""
+        found: dict[tuple[str, str], tuple[_KnownType, ...]] = {}
+        for name, old in self._old.items():
+            group, _, kind = name.rpartition("/")
+            if old.known:
+                found[group, kind] = old.known
+        for key, name, text in self._per_kind("knownTypeFields"):
+            group_kind, read = self._group_kind(key, name), self.parse(key, text, tuple[_KnownType, ...])
+            if group_kind is not None and read is not None:
+                found[group_kind] = read
+        for (group, kind), types in found.items():
+            for one in types:
+                if not known.is_known(one.type):
+                    self.warn(f"{_CUSTOMIZATIONS}.knownTypeFields.{group}_{kind}", f"{one.field}: the type {one.type!r} is not supported")
+        return tuple(KnownType(group, kind, one.field, one.type) for (group, kind), types in found.items() for one in types)
 
     def actions(self) -> tuple[ActionScripts, ...]:
         """Resource actions, sorted by key; the keys per kind win over the whole ``resource.customizations``."""
@@ -210,6 +255,7 @@ class _Reader:
             json_pointers=rule.json_pointers,
             jq_path_expressions=rule.jq_path_expressions,
             managed_fields_managers=rule.managed_fields_managers,
+            origin=f"ConfigMap {CONFIG}: {key}",
         )
 
     def _group_kind(self, key: str, name: str) -> tuple[str, str] | None:

@@ -1,8 +1,8 @@
 """Which of the fields that a manager owns count as claimed, where the API server's bookkeeping is not the whole truth.
 
-- ``status`` is never claimed (Argo CD's ``ignoreResourceStatusField: all``).
+- ``status`` is claimed only where the settings say so (Argo CD's ``ignoreResourceStatusField``): see :func:`without_status`.
 - ``stringData`` of a Secret is only ever written: the API server turns it into ``data`` and keeps the ownership under the old name.
-- The ``rules`` of an aggregated ClusterRole are filled in by the control plane, whatever its author wrote there.
+- The ``rules`` of an aggregated ClusterRole are filled in by the control plane, whatever its author wrote there (``ignoreAggregatedRoles`` or not).
 
 Pure. Any knowledge of one kind that drift needs belongs here, and there should be little: no table of defaults.
 """
@@ -23,7 +23,7 @@ def is_secret(obj: Mapping[str, Any]) -> bool:
 
 def claims(owned: FieldSet, obj: Mapping[str, Any]) -> FieldSet:
     """What of ``owned``, a field set of ``obj``, counts as claimed. ``owned`` stays as it is."""
-    left_out = {"f:status"}
+    left_out = set()
     if _is_aggregated(obj):
         left_out.add("f:rules")
     texts = owned.get("f:stringData") if is_secret(obj) else None
@@ -35,6 +35,11 @@ def claims(owned: FieldSet, obj: Mapping[str, Any]) -> FieldSet:
     if texts is not None:
         result["f:data"] = fields.union(result.get("f:data", {}), texts)
     return result
+
+
+def without_status(owned: FieldSet) -> FieldSet:
+    """``owned`` but for what is in ``status``; ``owned`` itself where nothing is."""
+    return {element: node for element, node in owned.items() if element != "f:status"} if "f:status" in owned else owned
 
 
 def _is_aggregated(obj: Mapping[str, Any]) -> bool:

@@ -6,8 +6,8 @@ part is the :class:`Echo`: what desired claims, with defaults, admission and the
 - a claimed field whose value in live is another (``changed``) or that live does not have (``missing``);
 - a field that live says is ours, or that a predecessor declared, and that desired claims no more (``dropped``).
 
-So there is no table of defaults, and what others add beside our fields is no drift. ``status`` is never claimed. Values of a Secret leave this
-module as masks. Which differences do not count is ``ignore``'s business; asking the server, and what to do about drift, are not done here.
+So there is no table of defaults, and what others add beside our fields is no drift. ``status`` is not looked at unless asked for. Values of a
+Secret leave this module as masks. Which differences do not count is ``ignore``'s business; asking the server, and what to do about drift, are not done here.
 """
 
 from __future__ import annotations
@@ -19,9 +19,10 @@ from typing import Any, TypeAlias
 import msgspec
 
 from homeostat.compare import fields, mask, predecessors
-from homeostat.compare.claims import claims, is_secret
+from homeostat.compare.claims import claims, is_secret, without_status
 from homeostat.compare.errors import VersionsDifferError
 from homeostat.compare.fields import EMPTY, MISSING, FieldSet, Path
+from homeostat.compare.known import TypedFields, same
 from homeostat.compare.predecessors import LAST_APPLIED, LAST_APPLIED_PATH, MANAGER
 from homeostat.model.objects import Object, key_of
 
@@ -152,7 +153,7 @@ class Sides(msgspec.Struct, frozen=True):
     """What is compared with what. Who cuts (``ignore``) answers another one of these.
 
     ``claimed`` and ``dropped`` are the fields to look at, ``desired`` and ``live`` the values; ``live`` may be the whole object or any projection of
-    it that holds those fields. ``whole`` is false once something was cut.
+    it that holds those fields. ``whole`` is false once something was cut. ``typed`` are fields whose spelling does not matter.
     """
 
     echo: Echo
@@ -164,6 +165,7 @@ class Sides(msgspec.Struct, frozen=True):
     own: dict[str, Any] | None
     secret: bool = False
     whole: bool = True
+    typed: TypedFields = ()
 
 
 def differences(echo: Echo, live: Object, *, ignore: Callable[[Sides], Sides] | None = None) -> tuple[Difference, ...]:
@@ -182,14 +184,16 @@ def settled(echo: Echo, live: Object) -> bool:
     return bool(echo.resource_version) and (live.get("metadata") or EMPTY).get("resourceVersion") == echo.resource_version
 
 
-def sides(echo: Echo, live: Object) -> Sides:
-    """Lays out what :func:`judge` compares; raises :class:`VersionsDifferError`."""
+def sides(echo: Echo, live: Object, *, status: bool = False) -> Sides:
+    """Lays out what :func:`judge` compares, the ``status`` only when asked to; raises :class:`VersionsDifferError`."""
     if live.get("apiVersion") != echo.api_version:
         raise VersionsDifferError(key_of(live), desired=echo.api_version, live=str(live.get("apiVersion")))
     entries = predecessors.entries_of(live)
     own = predecessors.own_entry(entries, echo.manager)
-    dropped = _dropped(echo, live, entries, own)
-    return Sides(echo, echo.fields, dropped, echo.values, live, entries, own, is_secret(live))
+    claimed, dropped = echo.fields, _dropped(echo, live, entries, own)
+    if not status:
+        claimed, dropped = without_status(claimed), without_status(dropped)
+    return Sides(echo, claimed, dropped, echo.values, live, entries, own, is_secret(live))
 
 
 def judge(two: Sides) -> tuple[Difference, ...]:
@@ -240,7 +244,9 @@ def _walk(two: Sides, node: FieldSet, desired: Any, live: Any, path: Path, found
 
 
 def _stands(two: Sides, path: Path, want: Any, have: Any) -> bool:
-    """Whether different content is no drift, because only the mapping or list itself is claimed and what is in it is others'."""
+    """Whether different content is no drift: only the mapping or list itself is claimed and what is in it is others', or it is spelled differently."""
+    if two.typed and same(two.typed, path, want, have):
+        return True
     if type(want) is not type(have) or (type(want) is not dict and type(want) is not list):
         return False
     if path in two.echo.present:

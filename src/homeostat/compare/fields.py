@@ -72,6 +72,12 @@ def child(value: Any, element: str) -> Any:
     return MISSING
 
 
+def key_of(element: str) -> Mapping[str, Any]:
+    """The key fields of a ``k:`` element and their values; empty for any other."""
+    wanted = _parse(element) if element[0] == "k" else MISSING
+    return EMPTY if wanted is MISSING else dict(wanted)
+
+
 def is_member(node: Mapping[str, Any]) -> bool:
     """Whether the element above ``node`` is itself in the set."""
     return not node or "." in node

@@ -1,8 +1,8 @@
-"""``ignoreDifferences``: which differences do not count, by an app's rules and the system's.
+"""Carries out ``ignoreDifferences``: both sides of a comparison are cut the same way, before they are compared.
 
-A rule is chosen by the group and kind of an object (globs), and by its name and namespace. It names JSON pointers, jq path expressions, and
-managers whose fields are not looked at. Both sides of a comparison are cut the same way, before they are compared; a path that is not there is
-fine. Rules are Argo CD's (reference 1.5, 2.3). Where the rules come from is ``argo``'s business.
+A rule names JSON pointers, jq path expressions, and managers whose fields are not looked at; a path that is not there is fine. To that come what
+``resource.compareoptions`` says of ``status``, and the fields whose type is known (``known``). Rules are Argo CD's (reference 1.5, 2.3): which of
+them are meant for an object is ``rules``'s business, what a sync sends of ignored fields ``respect``'s.
 """
 
 from __future__ import annotations
@@ -12,26 +12,32 @@ from typing import Any, Final
 
 import msgspec
 
-from homeostat.compare import drift, fields, predecessors
+from homeostat.compare import drift, fields, predecessors, rules
 from homeostat.compare.drift import Difference, Echo, Sides
 from homeostat.compare.errors import IgnoreError
 from homeostat.compare.fields import FieldSet
-from homeostat.evaluate.errors import EvaluateError
+from homeostat.compare.known import TypedFields, typed_fields
+from homeostat.compare.respect import respect
+from homeostat.evaluate.errors import EvaluateError, EvaluationError
 from homeostat.evaluate.pool import Pool
 from homeostat.evaluate.requests import JqRequest
 from homeostat.model.app import Ignore
-from homeostat.model.glob import matches
-from homeostat.model.objects import Key, Object, key_of
+from homeostat.model.objects import GroupKind, Key, Object, key_of
+from homeostat.model.settings import Settings
 
-_NO_RULES: Final[tuple[Ignore, ...]] = ()
+_CRD: Final = GroupKind("apiextensions.k8s.io", "CustomResourceDefinition")
+_REMEMBERED: Final = 10_000
+"""Expressions of which it is remembered whether they compile."""
 
 
 class Ignored(msgspec.Struct, frozen=True):
-    """What does not count of one object. ``pointers`` are split into their parts; ``programs`` are whole jq programs."""
+    """What does not count of one object. ``status``: what Git declares of the status counts; ``typed``: fields whose spelling does not."""
 
     pointers: tuple[tuple[str, ...], ...] = ()
     programs: tuple[str, ...] = ()
     managers: frozenset[str] = frozenset()
+    status: bool = False
+    typed: TypedFields = ()
 
     def cut(self, two: Sides) -> Sides:
         """The two sides without what pointers and managers name. The jq programs are not run here."""
@@ -43,51 +49,58 @@ class Ignored(msgspec.Struct, frozen=True):
                     trusted = fields.union(trusted, predecessors.fields_of(entry))
             claimed, dropped = fields.difference(claimed, trusted), fields.difference(dropped, trusted)
         if not self.pointers and not self.programs:
-            return msgspec.structs.replace(two, claimed=claimed, dropped=dropped, whole=False)
+            return msgspec.structs.replace(two, claimed=claimed, dropped=dropped, whole=two.whole and not self.managers)
         desired, live = two.desired, fields.project(two.live, fields.union(claimed, dropped))
         for pointer in self.pointers:
             desired, live = without(desired, pointer), without(live, pointer)
         return msgspec.structs.replace(two, claimed=claimed, dropped=dropped, desired=desired, live=live, whole=False)
 
 
-def choose(rules: Iterable[Ignore], key: Key) -> Ignored | None:
-    """What the rules that are meant for ``key`` say together, or ``None`` when none is. Raises :class:`IgnoreError` for a bad pointer."""
-    pointers: list[tuple[str, ...]] = []
-    programs: list[str] = []
-    managers: set[str] = set()
-    for rule in rules:
-        if (rule.name and rule.name != key.name) or (rule.namespace and rule.namespace != key.namespace):
-            continue
-        if not matches(rule.group, key.group) or not matches(rule.kind, key.kind):
-            continue
-        pointers += (_parts(pointer) for pointer in rule.json_pointers)
-        programs += (_program(expression) for expression in rule.jq_path_expressions)
-        managers.update(rule.managed_fields_managers)
-    if not pointers and not programs and not managers:
-        return None
-    return Ignored(tuple(pointers), tuple(programs), frozenset(managers))
-
-
 class Ignorer:
-    """Chooses and carries out the rules. ``system`` answers the rules that hold for every app; ``pool`` runs jq."""
+    """Chooses and carries out the rules. ``settings`` answers what holds for every app; ``pool`` runs jq."""
 
-    def __init__(self, pool: Pool | None, system: Callable[[], tuple[Ignore, ...]] = lambda: _NO_RULES) -> None:
+    def __init__(self, pool: Pool | None, settings: Callable[[], Settings] = Settings) -> None:
         self._pool = pool
-        self._system = system
+        self._settings = settings
+        self._compiled: dict[str, str] = {}
 
-    def rules_for(self, key: Key, rules: tuple[Ignore, ...]) -> Ignored | None:
-        """What an app's own ``rules`` and the system's ignore of ``key``; ``None`` for nothing."""
-        system = self._system()
-        return choose((*system, *rules), key) if system or rules else None
+    def rules_for(self, key: Key, own: tuple[Ignore, ...]) -> Ignored | None:
+        """What an app's ``own`` rules and the settings ignore of ``key``; ``None`` for nothing. Raises :class:`IgnoreError` for a bad pointer."""
+        settings = self._settings()
+        typed = typed_fields(settings.known_types, key.group_kind)
+        mode = settings.ignore_resource_status_field
+        status = mode == "none" or (mode == "crd" and key.group_kind != _CRD)
+        if not (settings.ignore or own or typed or status):
+            return None
+        chosen = rules.choose((*settings.ignore, *own), key)
+        if not (chosen or typed or status):
+            return None
+        return Ignored(chosen.pointers, chosen.programs, chosen.managers, status, typed)
+
+    async def problems(self, asked: tuple[Ignore, ...]) -> tuple[str, ...]:
+        """What is wrong with rules, each with the place where it stands. Costs next to nothing for rules that were asked about before.
+
+        An app with problems must not be synced on its own account: what was meant to be ignored would be overwritten.
+        """
+        found = []
+        for number, rule in enumerate(asked):
+            where = rules.place(rule, number)
+            found += [f"{where}{field}: {problem}" for field, problem in rules.malformed(rule)]
+            for place, expression in enumerate(rule.jq_path_expressions):
+                problem = await self._compile(expression)
+                if problem:
+                    found.append(f"{where}jqPathExpressions[{place}]: {problem}")
+        return tuple(found)
 
     async def differences(self, echo: Echo, live: Object, ignored: Ignored) -> tuple[Difference, ...]:
         """:func:`drift.differences` of what is left. Raises :class:`IgnoreError` when a jq program fails or overruns."""
         if drift.settled(echo, live):
             return ()
-        two = ignored.cut(drift.sides(echo, live))
+        two = ignored.cut(drift.sides(echo, live, status=ignored.status))
         if ignored.programs:
-            two = await self._filter(two, ignored.programs, key_of(live))
-        return drift.judge(two)
+            desired, cut = await self._run(ignored.programs, two.desired, two.live if two.live is not fields.MISSING else {}, key_of(live))
+            two = msgspec.structs.replace(two, desired=desired, live=cut)
+        return drift.judge(msgspec.structs.replace(two, typed=ignored.typed) if ignored.typed else two)
 
     async def shown(self, ignored: Ignored, desired: Object, live: Object) -> tuple[Object, Object]:
         """Both whole objects without what is ignored: for people to read, where :meth:`differences` decides. Raises :class:`IgnoreError`."""
@@ -101,10 +114,18 @@ class Ignorer:
             desired, live = await self._run(ignored.programs, desired, live, key_of(live))
         return desired, live
 
-    async def _filter(self, two: Sides, programs: tuple[str, ...], key: Key) -> Sides:
-        live = two.live if two.live is not fields.MISSING else {}
-        desired, live = await self._run(programs, two.desired, live, key)
-        return msgspec.structs.replace(two, desired=desired, live=live)
+    async def respect(self, desired: Object, live: Object, ignored: Ignored, *, whole: bool = False) -> Object:
+        """What a sync sends for ``desired`` when it leaves ignored fields as they are in ``live`` (``RespectIgnoreDifferences=true``).
+
+        ``whole`` where the write replaces the object (or patches it without regard to owners). Raises :class:`IgnoreError`.
+        """
+        desired_cut, live_cut = await self.shown(ignored, desired, live)
+        return respect(desired, live, desired_cut=desired_cut, live_cut=live_cut, whole=whole)
+
+    async def cut(self, obj: Object, programs: Iterable[str]) -> Any:
+        """``obj`` without what the jq programs take out of it. Raises :class:`IgnoreError`."""
+        result, _ = await self._run(tuple(programs), obj, {}, key_of(obj))
+        return result
 
     async def _run(self, programs: tuple[str, ...], desired: Any, live: Any, key: Key) -> tuple[Any, Any]:
         if self._pool is None:
@@ -114,7 +135,29 @@ class Ignorer:
         except EvaluateError as error:
             raise IgnoreError(f"ignoreDifferences for {key}: jqPathExpressions: {error}", hint=error.hint) from error
         desired, live = answer.value
+        if not isinstance(desired, dict) or not isinstance(live, dict):
+            raise IgnoreError(f"ignoreDifferences for {key}: jqPathExpressions: what is left is no object", hint="an expression is a path")
         return desired, live
+
+    async def _compile(self, expression: str) -> str:
+        """Why the expression is none; empty when it is one. Asked once."""
+        known = self._compiled.get(expression)
+        if known is not None:
+            return known
+        if self._pool is None:
+            return ""
+        try:
+            await self._pool.evaluate(JqRequest(programs=(rules.program(expression),), inputs=()), subject="jqPathExpressions")
+            problem = ""
+        except EvaluationError as error:
+            reason = error.message.rpartition('": ')[2]  # behind the program, which the user did not write
+            problem = f"{expression!r} is not a jq path expression: {reason}"
+        except EvaluateError as error:
+            return str(error)  # of the evaluator, not of the expression: asked again
+        if len(self._compiled) >= _REMEMBERED:
+            self._compiled.clear()
+        self._compiled[expression] = problem
+        return problem
 
 
 def without(value: Any, parts: tuple[str, ...]) -> Any:
@@ -134,14 +177,3 @@ def without(value: Any, parts: tuple[str, ...]) -> Any:
         below = without(value[place], rest)
         return value if below is value[place] else [*value[:place], below, *value[place + 1 :]]
     return value
-
-
-def _parts(pointer: str) -> tuple[str, ...]:
-    if not pointer.startswith("/"):
-        raise IgnoreError(f"ignoreDifferences: jsonPointers: {pointer!r} does not start with /", hint="write it like /spec/replicas")
-    return tuple(part.replace("~1", "/").replace("~0", "~") for part in pointer[1:].split("/"))
-
-
-def _program(expression: str) -> str:
-    # A path that does not fit the object is fine («Cannot iterate over null»): it stays as it is. The line break ends a comment.
-    return f". as $whole | try del({expression}\n) catch $whole"

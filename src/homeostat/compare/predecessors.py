@@ -17,7 +17,7 @@ from typing import Any, Final
 import orjson
 
 from homeostat.compare import fields
-from homeostat.compare.claims import claims, is_secret
+from homeostat.compare.claims import claims, is_secret, without_status
 from homeostat.compare.fields import FieldSet
 from homeostat.model.objects import Object, annotations_of
 
@@ -78,7 +78,7 @@ def own_entry(entries: list[dict[str, Any]], manager: str = MANAGER) -> dict[str
 
 def declared(entry: Mapping[str, Any], live: Object) -> FieldSet:
     """What this predecessor declared, status left out. The annotation of client-side apply itself is not part of it."""
-    found = claims(fields_of(entry), live)
+    found = without_status(claims(fields_of(entry), live))
     if entry.get("operation") != "Apply":
         config = last_applied(live)
         found = fields.restrict(found, config) if config is not None else {}

@@ -133,7 +133,10 @@ class Destination(msgspec.Struct, frozen=True):
 
 
 class Ignore(msgspec.Struct, frozen=True):
-    """One ``ignoreDifferences`` rule. ``group`` and ``kind`` are globs; ``name`` and ``namespace`` match exactly when not empty."""
+    """One ``ignoreDifferences`` rule. ``group`` and ``kind`` are globs; ``name`` and ``namespace`` match exactly when not empty.
+
+    ``origin`` is the setting that it stands in; empty: the app's own spec.
+    """
 
     group: str = ""
     kind: str = ""
@@ -142,6 +145,7 @@ class Ignore(msgspec.Struct, frozen=True):
     json_pointers: tuple[str, ...] = ()
     jq_path_expressions: tuple[str, ...] = ()
     managed_fields_managers: tuple[str, ...] = ()
+    origin: str = ""
 
 
 class Retry(msgspec.Struct, frozen=True):

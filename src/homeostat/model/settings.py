@@ -44,6 +44,15 @@ class ResourceFilter(msgspec.Struct, frozen=True):
     clusters: tuple[str, ...] = ()
 
 
+class KnownType(msgspec.Struct, frozen=True):
+    """A field (its names joined by dots; lists are walked through) of a custom resource that holds a type of Kubernetes, such as ``core/v1/PodSpec``."""
+
+    group: str
+    kind: str
+    field: str
+    type: str
+
+
 class Settings(msgspec.Struct, frozen=True):
     """Everything above in one value. ``warnings`` are settings that could not be read: their defaults are in force.
 
@@ -58,6 +67,9 @@ class Settings(msgspec.Struct, frozen=True):
     ignore: tuple[Ignore, ...] = ()
     ignore_aggregated_roles: bool = False
     ignore_resource_status_field: str = "all"
+    ignore_updates: tuple[Ignore, ...] = ()
+    """Changes that make no app due; empty when that is switched off."""
+    known_types: tuple[KnownType, ...] = ()
     exclusions: tuple[ResourceFilter, ...] = ()
     inclusions: tuple[ResourceFilter, ...] = ()
     timeout: float = 120.0
