@@ -7,7 +7,6 @@ import pytest
 from homeostat.model.hooks import hook_types, is_hook, is_ignored
 from homeostat.model.objects import Key, Object
 from homeostat.model.sync import Action, Operation, OperationPhase, Phase, Plan, ResultCode, SyncSelection, TaskResult
-from homeostat.sync.errors import HooksNotSupportedError
 from homeostat.sync.hooks import sort_out
 from homeostat.sync.plan import NO_PRUNE, REQUIRES_PRUNING, PlanInput, Target, plan
 from homeostat.sync.select import heal_selection, is_selected
@@ -45,7 +44,6 @@ def test_a_missing_namespace_is_made_first_and_alone() -> None:
             app_id=APP,
             targets=[Target(desired(obj("ConfigMap", "a", wave=-9)))],
             namespace="apps",
-            namespace_exists=False,
             options=("CreateNamespace=true",),
         )
     )
@@ -64,7 +62,8 @@ def test_a_missing_namespace_is_made_first_and_alone() -> None:
 )
 def test_no_namespace_is_made_when(exists: bool, options: tuple[str, ...], extra: tuple[Object, ...]) -> None:
     targets = [Target(desired(thing)) for thing in (obj("ConfigMap", "a"), *extra)]
-    made = plan(PlanInput(app_id=APP, targets=targets, namespace="apps", namespace_exists=exists, options=options))
+    there = obj("Namespace", "apps", namespace=None) if exists else None
+    made = plan(PlanInput(app_id=APP, targets=targets, namespace="apps", namespace_live=there, options=options))
     assert all(task.action is Action.APPLY for task in made.tasks)
 
 
@@ -215,12 +214,6 @@ def test_hooks_are_told_by_their_annotations(name: str) -> None:
     assert (is_hook(thing), is_ignored(thing)) == (hook, ignored)
     told = sort_out([desired(thing)])
     assert [bool(told.plain), bool(told.hooks), bool(told.ignored)] == [not hook and not ignored, hook and not ignored, ignored]
-
-
-def test_an_app_with_hooks_is_refused_by_name_and_place() -> None:
-    hook = desired(obj("Job", "migrate", group="batch", annotations={"argocd.argoproj.io/hook": "PreSync"}), file="db.yaml", line=7)
-    with pytest.raises(HooksNotSupportedError, match=r"Job.batch apps/migrate \(db.yaml:7\)"):
-        plan(PlanInput(app_id=APP, targets=[Target(hook), Target(desired(obj("ConfigMap", "a")))]))
 
 
 def test_a_partial_sync_leaves_hooks_out() -> None:

@@ -92,7 +92,7 @@ class Run:
                 targets=targets,
                 managed=list(self.live.values()),
                 namespace="apps",
-                namespace_exists=Key("", "Namespace", "", "apps") in self.live,
+                namespace_live=self.live.get(Key("", "Namespace", "", "apps")),
                 operation=Operation(prune=self.case.prune),
                 options=self.case.options,
                 recorded=self.results,

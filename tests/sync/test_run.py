@@ -70,7 +70,6 @@ class Here:
         for thing in things:
             Tracking().mark(thing, app_id=APP, namespace=namespace)
         managed = [found for thing in old if (found := await self.live(thing)) is not None]
-        missing = bool(namespace) and await self.live(obj("Namespace", namespace, namespace=None)) is None
         targets = [Target(desired(thing, file="all.yaml", line=n + 1), await self.live(thing)) for n, thing in enumerate(things)]
         return plan(
             PlanInput(
@@ -78,7 +77,7 @@ class Here:
                 targets=targets,
                 managed=managed,
                 namespace=namespace,
-                namespace_exists=not missing,
+                namespace_live=await self.live(obj("Namespace", namespace, namespace=None)) if namespace else None,
                 options=options,
                 operation=Operation(prune=True, dry_run=dry_run),
             )

@@ -6,7 +6,7 @@ from homeostat.model.health import HealthStatus
 from homeostat.model.objects import Object
 from homeostat.model.sync import Operation, OperationPhase, Plan
 from homeostat.sync.plan import PlanInput, Target, plan
-from homeostat.sync.step import GONE, terminate, to_observe
+from homeostat.sync.step import GONE, Finish, terminate, to_observe
 from tests.sync.objects import APP, desired, live, obj
 from tests.sync.traces import Trace, World, becomes, fails, is_killed, runs, succeeds, vanishes, waits
 
@@ -24,7 +24,7 @@ def made(*things: Object, managed: tuple[Object, ...] = (), options: tuple[str, 
             operation=Operation(prune=True),
             options=options,
             namespace="apps",
-            namespace_exists=namespace_exists,
+            namespace_live=obj("Namespace", "apps", namespace=None) if namespace_exists else None,
         )
     )
 
@@ -166,5 +166,6 @@ def test_a_single_wave_needs_nobody_to_judge_health() -> None:
 
 def test_a_sync_that_is_called_off_keeps_its_results() -> None:
     trace = Trace(made(FIRST, THIRD)) >> runs("ConfigMap/first")
-    ended = terminate(trace.results)
+    ended = terminate(trace.results, trace.world.look, trace.plan)
+    assert isinstance(ended, Finish)
     assert (ended.phase, ended.message, ended.results) == (FAILED, "Operation terminated", trace.results)

@@ -8,17 +8,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Any
+from typing import Any, TypeVar
 
 from homeostat.model.objects import annotations_of
 
 HOOK = "argocd.argoproj.io/hook"
 HELM_HOOK = "helm.sh/hook"
 HOOK_FINALIZER = "argocd.argoproj.io/hook-finalizer"
+DELETE_POLICY = "argocd.argoproj.io/hook-delete-policy"
+HELM_DELETE_POLICY = "helm.sh/hook-delete-policy"
 RUN = "homeostat/run"
-"""Annotation of a hook's object: the attempt of the sync that made it, so that nobody takes the Job of an earlier one for it."""
+"""Annotation of a hook's object: the attempt of the sync that made it and the phase, ``<started at>/<retry>/<phase>``, so that nobody takes the Job of
+an earlier one for it."""
 
 _CRD_INSTALL = "crd-install"
+
+
+_Meaning = TypeVar("_Meaning")
 
 
 class HookType(StrEnum):
@@ -33,6 +39,14 @@ class HookType(StrEnum):
     POST_DELETE = "PostDelete"
 
 
+class DeletePolicy(StrEnum):
+    """``argocd.argoproj.io/hook-delete-policy``: when the object of a hook goes."""
+
+    HOOK_SUCCEEDED = "HookSucceeded"
+    HOOK_FAILED = "HookFailed"
+    BEFORE_HOOK_CREATION = "BeforeHookCreation"
+
+
 _ARGO: Mapping[str, HookType] = {str(hook): hook for hook in HookType}
 _HELM: Mapping[str, HookType] = {
     "pre-install": HookType.PRE_SYNC,
@@ -42,6 +56,12 @@ _HELM: Mapping[str, HookType] = {
     "pre-delete": HookType.PRE_DELETE,
     "post-delete": HookType.POST_DELETE,
 }
+_ARGO_POLICIES: Mapping[str, DeletePolicy] = {str(policy): policy for policy in DeletePolicy}
+_HELM_POLICIES: Mapping[str, DeletePolicy] = {
+    "hook-succeeded": DeletePolicy.HOOK_SUCCEEDED,
+    "hook-failed": DeletePolicy.HOOK_FAILED,
+    "before-hook-creation": DeletePolicy.BEFORE_HOOK_CREATION,
+}
 _ONLY_SKIP = (HookType.SKIP,)
 
 
@@ -50,6 +70,13 @@ def hook_types(obj: Mapping[str, Any]) -> tuple[HookType, ...]:
     annotations = annotations_of(obj)
     types = _known(annotations.get(HOOK), _ARGO)
     return types or _known(annotations.get(HELM_HOOK), _HELM)
+
+
+def delete_policies(obj: Mapping[str, Any]) -> tuple[DeletePolicy, ...]:
+    """The delete policies of a hook, Argo CD's and Helm's together; ``BeforeHookCreation`` where none is known."""
+    annotations = annotations_of(obj)
+    policies = _known(annotations.get(DELETE_POLICY), _ARGO_POLICIES) + _known(annotations.get(HELM_DELETE_POLICY), _HELM_POLICIES)
+    return tuple(dict.fromkeys(policies)) or (DeletePolicy.BEFORE_HOOK_CREATION,)
 
 
 def is_hook(obj: Mapping[str, Any]) -> bool:
@@ -87,6 +114,6 @@ def has_finalizer(obj: Mapping[str, Any]) -> bool:
     return HOOK_FINALIZER in ((obj.get("metadata") or {}).get("finalizers") or ())
 
 
-def _known(value: object, types: Mapping[str, HookType]) -> tuple[HookType, ...]:
+def _known(value: object, meanings: Mapping[str, _Meaning]) -> tuple[_Meaning, ...]:
     words = (word.strip() for word in str(value or "").split(","))
-    return tuple(types[word] for word in words if word in types)
+    return tuple(meanings[word] for word in words if word in meanings)

@@ -1,23 +1,17 @@
 """What can be wrong with a sync before anything is done.
 
     HomeostatError
-    ├── InvalidError
-    │   └── WaveError               a sync wave that is no whole number
-    └── NotSupportedError
-        └── HooksNotSupportedError  the app has hooks
+    └── InvalidError
+        └── WaveError   a sync wave that is no whole number
 
 What the API server refuses is no error here: it is the result of a task.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from homeostat.model.errors import InvalidError, NotSupportedError
-from homeostat.model.manifest import Desired, Origin
+from homeostat.model.errors import InvalidError
+from homeostat.model.manifest import Origin
 from homeostat.model.objects import Key
-
-_NAMED = 5
 
 
 def at(origin: Origin) -> str:
@@ -33,16 +27,4 @@ class WaveError(InvalidError):
         super().__init__(
             f"{key}{at(origin)}: annotation {annotation}: expected a whole number such as -1, 0 or 5, found {value!r}",
             hint="correct the annotation, or take it away for wave 0",
-        )
-
-
-class HooksNotSupportedError(NotSupportedError):
-    """The app has hooks. They are never applied as plain objects, and never pruned."""
-
-    def __init__(self, hooks: Sequence[Desired]) -> None:
-        named = ", ".join(f"{hook.key}{at(hook.origin)}" for hook in hooks[:_NAMED])
-        more = f" and {len(hooks) - _NAMED} more" if len(hooks) > _NAMED else ""
-        super().__init__(
-            f"hooks are not supported yet: {named}{more}",
-            hint="take the hook annotations away to have these applied as plain objects, or give them the type Skip to leave them out",
         )

@@ -65,6 +65,8 @@ _PHASES = {phase: place for place, phase in enumerate(Phase)}
 _NOWHERE = Origin()
 _WHOLE_NUMBER = re.compile(r"[+-]?[0-9]{1,18}")
 
+_MAKING = frozenset({Action.APPLY, Action.RUN_HOOK})
+
 CRD = GroupKind("apiextensions.k8s.io", "CustomResourceDefinition")
 NAMESPACE = GroupKind("", "Namespace")
 
@@ -105,8 +107,8 @@ def sort_key(task: Task) -> tuple[int, int, int, str, str, str]:
 def adjust_dependencies(tasks: Sequence[Task]) -> list[Task]:
     """Pulls a Namespace before its first user, and a CRD before its first CR, where the order has them later.
 
-    What is pulled forward takes over phase and wave of the task that needs it. ``tasks`` are in order; only applies are looked at: a prune
-    needs nothing to be there.
+    What is pulled forward takes over phase and wave of the task that needs it. ``tasks`` are in order; prunes are not looked at: they need nothing to
+    be there. A hook that is a Namespace or a CRD stays in the phase that it names.
     """
     providers: dict[object, int] = {}
     for place, task in enumerate(tasks):
@@ -117,11 +119,11 @@ def adjust_dependencies(tasks: Sequence[Task]) -> list[Task]:
         return list(tasks)
     needed_at: dict[int, int] = {}
     for place, task in enumerate(tasks):
-        if task.action is not Action.APPLY:
+        if task.action not in _MAKING:
             continue
         for need in (task.key.namespace, task.key.group_kind):
             provider = providers.get(need)
-            if provider is not None and provider > place:
+            if provider is not None and provider > place and (not tasks[provider].hook_type or tasks[provider].phase is task.phase):
                 needed_at.setdefault(provider, place)
     pulled: dict[int, list[int]] = {}
     for provider, place in needed_at.items():
@@ -153,7 +155,7 @@ def into_waves(tasks: Iterable[Task]) -> tuple[Wave, ...]:
 
 def _provides(task: Task) -> object:
     """What others may need of ``task``: a namespace (by name), a kind (by group and name), or nothing."""
-    if task.action is not Action.APPLY or task.desired is None:
+    if task.action not in _MAKING or task.desired is None:
         return None
     group_kind = task.key.group_kind
     if group_kind == NAMESPACE:

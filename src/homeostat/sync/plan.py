@@ -2,7 +2,6 @@
 
 A diff, a preview and a sync use this same function. Rules: reference 1.3, 1.4, 2.5, 2.8. Nothing is pruned that this app does not track, whose mark
 speaks of another object, that belongs to an owner, that is a hook, or that the cluster shows under another API group as something desired.
-Hooks have their place (phase, wave) and are not supported yet: a full sync of an app with hooks raises, a partial one leaves them out as in Argo CD.
 """
 
 from __future__ import annotations
@@ -18,9 +17,8 @@ from homeostat.model.objects import Key, Object, annotations_of, key_of, version
 from homeostat.model.sync import Action, Operation, Phase, Plan, Task, TaskResult, Wave
 from homeostat.model.tracking import Tracking
 from homeostat.sync import options as opt
-from homeostat.sync.errors import HooksNotSupportedError
-from homeostat.sync.hooks import sort_out
-from homeostat.sync.order import adjust_dependencies, into_waves, sort_key, wave_of, wave_or_zero
+from homeostat.sync.hooks import Attempt, hook_tasks
+from homeostat.sync.order import NAMESPACE, adjust_dependencies, into_waves, sort_key, wave_of, wave_or_zero
 from homeostat.sync.select import is_selected
 
 REQUIRES_PRUNING = "ignored (requires pruning)"
@@ -39,18 +37,21 @@ class PlanInput(msgspec.Struct, frozen=True):
     """Everything a plan depends on.
 
     ``targets`` are the app's desired objects, hooks included. ``managed`` are live objects to think of pruning: those that the index has for the
-    app; desired ones among them are passed over. ``namespace`` is the destination's. ``options`` are the sync options that hold
-    (:func:`homeostat.sync.options.effective`). ``recorded`` are the results of the sync so far: a task that has one stays in the plan,
-    so that a plan made anew in the middle of a sync is the same plan. ``revision`` and ``started_at`` (RFC 3339) name ``generateName`` hooks, ``run``
-    marks the hooks of this attempt. ``approved``: somebody confirmed the deletions that ask for it. ``held`` are prunes that a deletion guard
-    holds, with the reason: they are skipped.
+    app; desired ones among them are passed over. ``namespace`` is the destination's, ``namespace_live`` its
+    object, ``None`` when it is not there; ``namespace_labels`` and ``namespace_annotations`` are what it should have.
+    ``options`` are the sync options that hold (:func:`homeostat.sync.options.effective`). ``recorded`` are the results of the sync so far: a task that
+    has one stays in the plan, so that a plan made anew in the middle of a sync is the same plan. ``revision`` and ``started_at`` (RFC 3339) name
+    ``generateName`` hooks, ``run`` (``<started at>/<retry>``) marks the hooks of this attempt. ``approved``: somebody confirmed the deletions that ask
+    for it. ``held`` are prunes that a deletion guard holds, with the reason: they are skipped.
     """
 
     app_id: str
     targets: Sequence[Target]
     managed: Iterable[Object] = ()
     namespace: str = ""
-    namespace_exists: bool = True
+    namespace_live: Object | None = None
+    namespace_labels: Mapping[str, str] = {}
+    namespace_annotations: Mapping[str, str] = {}
     operation: Operation = Operation()
     options: tuple[str, ...] = ()
     tracking: Tracking = Tracking()
@@ -63,18 +64,18 @@ class PlanInput(msgspec.Struct, frozen=True):
 
 
 def plan(given: PlanInput) -> Plan:
-    """The waves of a sync in the order in which they run; none when there is nothing to do.
+    """The waves of a sync in the order in which they run; none when there is nothing to do. Those of SyncFail, which run when it fails, stand last.
 
-    Keep the plan of an attempt while you can. Made anew in the middle of it (after a restart), applies stand in the same waves and prunes in the
-    same order, but a prune that is left may stand in another wave: the waves of prunes are mirrored among those that there are (as in Argo CD).
-    Raises :class:`homeostat.sync.errors.HooksNotSupportedError` and :class:`homeostat.sync.errors.WaveError`.
+    Keep the plan of an attempt while you can. Made anew in the middle of it (after a restart), applies and hooks stand in the same waves and prunes in
+    the same order, but a prune that is left may stand in another wave: the waves of prunes are mirrored among those that there are (as in Argo CD).
+    Raises :class:`homeostat.sync.errors.WaveError`.
     """
-    tasks = _applies(given)
-    prunes = _prunes(given)
-    tasks.extend(_in_reverse(prunes, given.options, last=max((task.wave for task in tasks), default=0)))
+    tasks = [*_applies(given), *_hooks(given)]
+    namespace = _namespace(given, tasks)
+    tasks += _in_reverse(_prunes(given), given.options, last=max((task.wave for task in tasks if task.phase is Phase.SYNC), default=0))
     tasks.sort(key=sort_key)
     waves = into_waves(adjust_dependencies(tasks))
-    return Plan((*_namespace(given), *waves))
+    return Plan((*namespace, *waves))
 
 
 def _applies(given: PlanInput) -> list[Task]:
@@ -82,11 +83,9 @@ def _applies(given: PlanInput) -> list[Task]:
     done = {result.key for result in given.recorded} if only_differing else set()
     selections = given.operation.resources
     tasks = []
-    hooks = []
     for target in given.targets:
         desired = target.desired
         if not takes_part(desired.object):
-            hooks.append(desired)
             continue
         if only_differing and not target.out_of_sync and desired.key not in done and not opt.always_applied(desired.object):
             continue
@@ -102,11 +101,23 @@ def _applies(given: PlanInput) -> list[Task]:
                 desired=desired.object,
                 live=target.live,
                 origin=desired.origin,
+                writing=opt.writing(desired.object, target.live, given.options, given.operation),
             )
         )
-    if not selections and (refused := sort_out(hooks).hooks):
-        raise HooksNotSupportedError(refused)
     return tasks
+
+
+def _hooks(given: PlanInput) -> list[Task]:
+    """Partial syncs and the strategy ``apply`` run none (reference 1.4)."""
+    if given.operation.resources or given.operation.skip_hooks:
+        return []
+    attempt = Attempt(given.app_id, given.namespace, given.tracking, given.run, given.revision, given.started_at)
+    return [
+        replace(task, writing=opt.writing(target.desired.object, None, given.options, given.operation))
+        for target in given.targets
+        if not takes_part(target.desired.object)
+        for task in hook_tasks(target.desired, attempt)
+    ]
 
 
 def _prunes(given: PlanInput) -> list[Task]:
@@ -119,18 +130,29 @@ def _prunes(given: PlanInput) -> list[Task]:
             continue
         if obj["metadata"].get("uid") in uids or not is_selected(given.operation.resources, key):
             continue
-        reason = ""
-        if not given.operation.prune:
-            reason = REQUIRES_PRUNING
-        elif opt.prune_forbidden(obj, given.options):
-            reason = NO_PRUNE
-        tasks.append(_prune_task(key, obj, wave_or_zero(obj), reason))
+        reason = _why_not(key, obj, given)
+        tasks.append(
+            Task(
+                action=Action.SKIP_PRUNE if reason else Action.PRUNE,
+                phase=Phase.SYNC,
+                wave=wave_or_zero(obj),
+                key=key,
+                version=version_of(obj),
+                live=obj,
+                reason=reason,
+                needs_confirmation=not reason and not given.approved and opt.prune_needs_confirmation(obj, given.options),
+            )
+        )
     return tasks
 
 
-def _prune_task(key: Key, obj: Object, wave: int, reason: str = "") -> Task:
-    action = Action.SKIP_PRUNE if reason else Action.PRUNE
-    return Task(action=action, phase=Phase.SYNC, wave=wave, key=key, version=version_of(obj), live=obj, reason=reason)
+def _why_not(key: Key, obj: Object, given: PlanInput) -> str:
+    """Why ``obj`` is not pruned; empty when it is."""
+    if not given.operation.prune:
+        return REQUIRES_PRUNING
+    if opt.prune_forbidden(obj, given.options):
+        return NO_PRUNE
+    return given.held.get(key, "")
 
 
 def is_own(key: Key, obj: Object, app_id: str, tracking: Tracking) -> bool:
@@ -156,13 +178,34 @@ def _in_reverse(prunes: list[Task], options: Sequence[str], *, last: int) -> lis
     ]
 
 
-def _namespace(given: PlanInput) -> tuple[Wave, ...]:
-    """The wave that makes the destination's namespace, before everything else; it is not tracked, for nobody may prune it."""
-    if opt.CREATE_NAMESPACE not in given.options or given.namespace_exists or not given.namespace:
+def _namespace(given: PlanInput, tasks: Iterable[Task]) -> tuple[Wave, ...]:
+    """The wave that makes the destination's namespace, before everything else; it is not tracked, for nobody may prune it.
+
+    An app that declares the namespace itself, be it as a hook that runs before what lives in it, makes it so.
+    """
+    if opt.CREATE_NAMESPACE not in given.options or not given.namespace or _is_as_declared(given):
         return ()
-    key = Key("", "Namespace", "", given.namespace)
-    if any(target.desired.key == key for target in given.targets):
+    key = Key(*NAMESPACE, "", given.namespace)
+    if any(target.desired.key == key and takes_part(target.desired.object) for target in given.targets):
         return ()
-    desired: Object = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": given.namespace}}
-    task = Task(action=Action.CREATE_NAMESPACE, phase=Phase.PRE_SYNC, wave=0, key=key, version="v1", desired=desired)
+    if any(task.key == key and task.phase in {Phase.PRE_SYNC, Phase.SYNC} for task in tasks):
+        return ()
+    metadata: Object = {"name": given.namespace}
+    if given.namespace_labels:
+        metadata["labels"] = dict(given.namespace_labels)
+    if given.namespace_annotations:
+        metadata["annotations"] = dict(given.namespace_annotations)
+    desired: Object = {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}
+    task = Task(
+        action=Action.CREATE_NAMESPACE, phase=Phase.PRE_SYNC, wave=0, key=key, version="v1", desired=desired, live=given.namespace_live
+    )
     return (Wave(Phase.PRE_SYNC, 0, ((task,),)),)
+
+
+def _is_as_declared(given: PlanInput) -> bool:
+    """Whether the namespace is there with the labels and annotations that it should have."""
+    if given.namespace_live is None:
+        return False
+    metadata = given.namespace_live["metadata"]
+    declared = ((given.namespace_labels, metadata.get("labels")), (given.namespace_annotations, metadata.get("annotations")))
+    return all((there or {}).get(name) == value for wanted, there in declared for name, value in wanted.items())
