@@ -41,6 +41,7 @@ from homeostat.loop.engine import Engine
 from homeostat.loop.look import Looker
 from homeostat.loop.reconcile import Reconciler
 from homeostat.loop.syncing import Syncer
+from homeostat.model.filters import is_excluded
 from homeostat.model.settings import Settings
 
 log = structlog.get_logger()
@@ -120,7 +121,7 @@ async def _assembled(options: Options, program: Path, clones: Path) -> AsyncIter
         control.subscribe_repositories(repositories.clear)
         control.subscribe_settings(repositories.clear)
         async with (
-            Cluster(client, tracking=control.settings.tracking) as cluster,
+            Cluster(client, tracking=control.settings.tracking, excluded=lambda kind: is_excluded(control.settings, kind)) as cluster,
             GitSources(clones, highest=highest, file_roots=options.file_roots) as sources,
         ):
             judge = Judge(pool, lambda: control.settings.health_scripts)
@@ -188,4 +189,5 @@ class Controller:
                 await self._settings_changed.wait()
                 self._settings_changed.clear()
                 await parts.cluster.retrack(parts.settings().tracking)
+                await parts.cluster.refilter()
                 self.engine.everything_due()

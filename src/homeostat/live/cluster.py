@@ -44,6 +44,10 @@ _SETTLING = (0.1, 1.0, 5.0)
 """Seconds after a change of those at which discovery is asked: the server publishes a new kind some time after it accepted it."""
 
 
+def _none(_kind: GroupKind) -> bool:
+    return False
+
+
 class _Watch:
     """A reflector, the task that runs it, and when somebody last asked for its kind."""
 
@@ -56,10 +60,12 @@ class _Watch:
 class Cluster:
     """Client, discovery, index and watches of one cluster. An async context manager, or :meth:`start` and :meth:`aclose`.
 
-    The client stays the caller's: it is not closed here.
+    The client stays the caller's: it is not closed here. Kinds that are ``excluded`` are not watched, whoever asks for them: to the index there
+    are none, and that is nobody's trouble. Call :meth:`refilter` when the answer for a kind may have changed.
     """
 
-    def __init__(self, client: Client, *, tracking: Tracking | None = None) -> None:
+    def __init__(self, client: Client, *, tracking: Tracking | None = None, excluded: Callable[[GroupKind], bool] = _none) -> None:
+        self._excluded = excluded
         self.client = client
         self.discovery = Discovery(client)
         self.index = Index(tracking or Tracking())
@@ -136,6 +142,8 @@ class Cluster:
         for kind in kinds:
             watch = self._watches.get(kind)
             if watch is None:
+                if self._excluded(kind):
+                    continue
                 found[kind] = self._unknown.get(kind) or UnavailableError(f"{kind} is not watched")
                 continue
             error = watch.reflector.error
@@ -212,6 +220,10 @@ class Cluster:
         self.index.tracking = tracking
         await self._end(list(self._watches))
 
+    async def refilter(self) -> None:
+        """Ends the watches of kinds that are excluded by now; those of others begin when an app needs them."""
+        await self._end([kind for kind in self._watches if self._excluded(kind)])
+
     async def _unsettled(self, kinds: Collection[GroupKind]) -> list[Reflector]:
         """Begins what is not watched yet; answers what is neither listed nor known to fail."""
         now = asyncio.get_running_loop().time()
@@ -226,6 +238,8 @@ class Cluster:
         return waiting
 
     async def _begin(self, kind: GroupKind, now: float) -> _Watch | None:
+        if self._excluded(kind):
+            return None
         try:
             resource = await self.discovery.resolve(kind)
         except ApiError as error:
@@ -243,7 +257,7 @@ class Cluster:
         watch = self._watch(resource, now)
         for child in facts.CHILDREN.get(kind, ()):
             found = self.discovery.find(child)
-            if found is not None and child not in self._watches:
+            if found is not None and child not in self._watches and not self._excluded(child):
                 self._watch(found, now)
         return watch
 

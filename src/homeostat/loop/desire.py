@@ -24,6 +24,8 @@ from homeostat.model.errors import HomeostatError
 from homeostat.model.settings import Settings
 from homeostat.sync.hooks import sort_out
 
+from homeostat.model.filters import IN_CLUSTER, is_excluded
+from homeostat.model.manifest import Manifest, Origin
 TOLD = 10
 """How many of an app's invalid manifests are named."""
 
@@ -77,12 +79,19 @@ class Desirer:
 
     def _wanted(self, app: App, commit: str, rendered: Rendered, known: Wanted | None) -> Wanted:
         """What the manifests mean for this app; as before where they, and all that they are read by, are as before."""
-        tracking, scopes = self._settings().tracking, self._discovery.api_versions
-        basis = (rendered.digest, rendered.source_type, app.id, app.destination.namespace, tracking, scopes)
+        settings, scopes = self._settings(), self._discovery.api_versions
+        tracking, filters = settings.tracking, (settings.exclusions, settings.inclusions)
+        server = app.destination.server or IN_CLUSTER
+        basis = (rendered.digest, rendered.source_type, app.id, app.destination.namespace, server, tracking, filters, scopes)
         if known is not None and known.basis == basis:
             return known if known.revision == commit else replace(known, revision=commit)
         normalised = normalise(
-            rendered.manifests, scope=self._discovery.scope, namespace=app.destination.namespace, tracking=tracking, app_id=app.id
+            rendered.manifests,
+            scope=self._discovery.scope,
+            namespace=app.destination.namespace,
+            tracking=tracking,
+            app_id=app.id,
+            excluded=lambda kind: is_excluded(settings, kind, server),
         )
         if normalised.problems:
             more = f" (and {len(normalised.problems) - TOLD} more)" if len(normalised.problems) > TOLD else ""
@@ -154,7 +163,11 @@ class Desirer:
 
     def _context(self, app: App, commit: str) -> RenderContext:
         settings = self._settings()
-        kinds = {SourceType.HELM: settings.helm_enabled, SourceType.KUSTOMIZE: settings.kustomize_enabled}
+        kinds = {
+            SourceType.HELM: settings.helm_enabled,
+            SourceType.KUSTOMIZE: settings.kustomize_enabled,
+            SourceType.DIRECTORY: settings.jsonnet_enabled,
+        }
         return RenderContext(
             app_name=app.key.name,
             namespace=app.destination.namespace,

@@ -17,9 +17,15 @@ from homeostat.model.objects import GroupKind, Key, Object, split_api_version
 from homeostat.model.tracking import Tracking
 
 REPEATED = "RepeatedResourceWarning"
+EXCLUDED = "ExcludedResourceWarning"
 
 Scope = Callable[[GroupKind], bool | None]
 """True: namespaced. False: cluster-scoped. None: a kind that the cluster does not know."""
+
+
+def nothing(_kind: GroupKind) -> bool:
+    """No kind is excluded."""
+    return False
 
 
 class Normalised(msgspec.Struct, frozen=True):
@@ -35,8 +41,19 @@ class Normalised(msgspec.Struct, frozen=True):
     unknown: dict[Key, str] = msgspec.field(default_factory=dict)
 
 
-def normalise(manifests: Iterable[Manifest], *, scope: Scope, namespace: str, tracking: Tracking, app_id: str) -> Normalised:
-    """The desired objects of the app ``app_id``, whose destination is ``namespace``. Of several with one key the last counts."""
+def normalise(
+    manifests: Iterable[Manifest],
+    *,
+    scope: Scope,
+    namespace: str,
+    tracking: Tracking,
+    app_id: str,
+    excluded: Callable[[GroupKind], bool] = nothing,
+) -> Normalised:
+    """The desired objects of the app ``app_id``, whose destination is ``namespace``. Of several with one key the last counts.
+
+    Objects of ``excluded`` kinds are left out, with a warning each.
+    """
     manifests = tuple(manifests)
     brought = _scopes_brought(manifests)
     desired: dict[Key, Desired] = {}
@@ -64,6 +81,10 @@ def normalise(manifests: Iterable[Manifest], *, scope: Scope, namespace: str, tr
         desired[key] = Desired(key, obj, manifest.origin)
         places.setdefault(key, []).append(manifest.origin)
     warnings = tuple((REPEATED, _repeated(key, origins)) for key, origins in places.items() if len(origins) > 1)
+    for key in [key for key in desired if excluded(key.group_kind)]:
+        del desired[key]
+        unknown.pop(key, None)
+        warnings += ((EXCLUDED, f"Resource {key.group}/{key.kind} {key.name} is excluded in the settings"),)
     return Normalised(desired, tuple(problems), warnings, unknown)
 
 

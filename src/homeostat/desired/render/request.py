@@ -23,8 +23,8 @@ class RenderContext(msgspec.Struct, frozen=True):
     """What a render depends on besides its source and files. ``subject`` names the app in errors and is no part of the render.
 
     ``kube_version`` is the server's (``1.36.3``), ``api_versions`` what it serves (``apps/v1``, ``apps/v1/Deployment``); ``build_options`` are
-    Argo CD's ``kustomize.buildOptions``, ``disabled`` the types that its settings switch off (``Helm``, ``Kustomize``). ``source_type`` forces a
-    type where nothing may be detected.
+    Argo CD's ``kustomize.buildOptions``, ``disabled`` the types that its settings switch off (``Helm``, ``Kustomize``; ``Directory``: its Jsonnet
+    files). ``source_type`` forces a type where nothing may be detected.
     """
 
     app_name: str
@@ -120,6 +120,10 @@ def _kustomize(source: Source, folder: str, context: RenderContext) -> Kustomize
 
 def _directory(source: Source, context: RenderContext) -> DirectoryOptions:
     options = source.directory or DirectoryOptions()
+    if SourceType.DIRECTORY in context.disabled:
+        # Plain YAML cannot be switched off: what ``jsonnet.enable: false`` takes away are the Jsonnet files, as in Argo CD.
+        excluded = f"{{{options.exclude},*.jsonnet}}" if options.exclude else "*.jsonnet"
+        options = msgspec.structs.replace(options, exclude=excluded)
     if not options.ext_vars and not options.tlas:
         return options
     env = environment(source, context)
