@@ -23,6 +23,9 @@ from homeostat.model.objects import Object
 from homeostat.model.resources import Resource
 
 Propagation = Literal["Background", "Foreground", "Orphan"]
+FieldValidation = Literal["", "Ignore", "Warn", "Strict"]
+"""What becomes of fields that a schema does not know; empty leaves it to the server (``Warn``). Server-side apply refuses them in any case where
+the kind is built in."""
 
 MANAGER = "homeostat"
 """The field manager of everything we write."""
@@ -39,6 +42,7 @@ _PATCHES = {
     "strategic": {"Content-Type": "application/strategic-merge-patch+json"},
     "apply": {"Content-Type": "application/apply-patch+yaml"},
 }
+_METADATA = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json"
 _JSON = {"Content-Type": "application/json"}
 _PLAIN = re.compile(r"[A-Za-z0-9_.:-]+")
 
@@ -51,6 +55,7 @@ class Listing(NamedTuple):
 
 
 Page = tuple[list[wire.Seen], str]
+MetadataPage = list[dict[str, Any]]
 """Some items of a list, undecoded, and the resource version of the whole list."""
 
 
@@ -65,7 +70,7 @@ class Client:
     """Talks to one API server. An async context manager; make one with :meth:`connect`.
 
     Every method raises :class:`~homeostat.live.errors.ApiError` subclasses. ``manager`` is the field manager; ``dry_run`` asks the server to do
-    everything but store the result. ``namespace`` is empty for cluster-scoped kinds.
+    everything but store the result. ``namespace`` is empty for cluster-scoped kinds. ``validation`` is for fields that nobody knows.
     """
 
     def __init__(self, how: access.Access) -> None:
@@ -133,6 +138,18 @@ class Client:
             if not token:
                 return
 
+    async def metadata(self, resource: Resource, *, namespace: str = "", limit: int = 500) -> AsyncGenerator[MetadataPage, None]:
+        """The ``metadata`` of every object of a kind, page by page, without the objects' bodies."""
+        base = path_to(resource, namespace)
+        token = ""
+        while True:
+            query = {"limit": str(limit), **({"continue": token} if token else {})}
+            answer = _loads(await self.raw(f"{base}?{urlencode(query)}", accept=_METADATA))
+            yield [item.get("metadata") or {} for item in answer.get("items") or ()]
+            token = (answer.get("metadata") or {}).get("continue") or ""
+            if not token:
+                return
+
     async def watch(
         self, resource: Resource, *, resource_version: str, namespace: str = "", label_selector: str = "", field_selector: str = ""
     ) -> AsyncGenerator[WatchEvent, None]:
@@ -180,9 +197,11 @@ class Client:
                     raise from_event(_loads(bytes(event.object)))
                 yield event.type, bytes(event.object)
 
-    async def create(self, resource: Resource, obj: Object, *, manager: str = MANAGER, dry_run: bool = False) -> Object:
+    async def create(
+        self, resource: Resource, obj: Object, *, manager: str = MANAGER, dry_run: bool = False, validation: FieldValidation = ""
+    ) -> Object:
         """Raises :class:`~homeostat.live.errors.AlreadyExistsError` when it is there already. Never sent twice after a lost connection."""
-        path = path_to(resource, _namespace(obj)) + _query(manager, dry_run=dry_run)
+        path = path_to(resource, _namespace(obj)) + _query(manager, dry_run=dry_run, validation=validation)
         return await self._send("POST", path, obj, _JSON, resource, repeatable=False)
 
     async def apply(
@@ -194,9 +213,11 @@ class Client:
         force: bool = True,
         dry_run: bool = False,
         subresource: str = "",
+        validation: FieldValidation = "",
     ) -> Object:
         """Server-side apply. Without ``force``, raises :class:`~homeostat.live.errors.ApplyConflictError` where others own the fields."""
-        path = path_to(resource, _namespace(obj), _name(obj), subresource=subresource) + _query(manager, dry_run=dry_run, force=force)
+        query = _query(manager, dry_run=dry_run, force=force, validation=validation)
+        path = path_to(resource, _namespace(obj), _name(obj), subresource=subresource) + query
         return await self._send("PATCH", path, obj, _PATCHES["apply"], resource, repeatable=True)
 
     async def patch(
@@ -210,16 +231,25 @@ class Client:
         subresource: str = "",
         manager: str = MANAGER,
         dry_run: bool = False,
+        validation: FieldValidation = "",
     ) -> Object:
         """Raises :class:`~homeostat.live.errors.ConflictError` when ``body`` names a resource version that is no longer the object's."""
-        path = path_to(resource, namespace, name, subresource=subresource) + _query(manager, dry_run=dry_run)
+        path = path_to(resource, namespace, name, subresource=subresource) + _query(manager, dry_run=dry_run, validation=validation)
         return await self._send("PATCH", path, body, _PATCHES[kind], resource, repeatable=False)
 
     async def replace(
-        self, resource: Resource, obj: Object, *, subresource: str = "", manager: str = MANAGER, dry_run: bool = False
+        self,
+        resource: Resource,
+        obj: Object,
+        *,
+        subresource: str = "",
+        manager: str = MANAGER,
+        dry_run: bool = False,
+        validation: FieldValidation = "",
     ) -> Object:
         """Raises :class:`~homeostat.live.errors.ConflictError` when ``obj`` has a resource version and the server's differs."""
-        path = path_to(resource, _namespace(obj), _name(obj), subresource=subresource) + _query(manager, dry_run=dry_run)
+        query = _query(manager, dry_run=dry_run, validation=validation)
+        path = path_to(resource, _namespace(obj), _name(obj), subresource=subresource) + query
         return await self._send("PUT", path, obj, _JSON, resource, repeatable=False)
 
     async def delete(
@@ -317,10 +347,12 @@ def _segment(resource: Resource, field: str, text: str) -> str:
 
 
 @functools.lru_cache(maxsize=64)
-def _query(manager: str, *, dry_run: bool, force: bool | None = None) -> str:
+def _query(manager: str, *, dry_run: bool, force: bool | None = None, validation: FieldValidation = "") -> str:
     query = f"?fieldManager={quote(manager, safe='')}"
     if force:
         query += "&force=true"
+    if validation:
+        query += f"&fieldValidation={validation}"
     return f"{query}&dryRun=All" if dry_run else query
 
 

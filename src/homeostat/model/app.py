@@ -175,7 +175,7 @@ class Policy(msgspec.Struct, frozen=True):
         return option in self.options
 
 
-class Guard(StrEnum):
+class Duty(StrEnum):
     """What has to be done before the resource of an app may go, in the order in which it is done. Each is a finalizer of the resource."""
 
     BEFORE = "hooks before the deletion"
@@ -185,7 +185,7 @@ class Guard(StrEnum):
     CLEANUP_AFTER = "what is left of the hooks after the deletion"
 
 
-NO_GUARDS: frozenset[Guard] = frozenset()
+NO_DUTIES: frozenset[Duty] = frozenset()
 
 
 class App(msgspec.Struct, frozen=True):
@@ -225,7 +225,7 @@ class App(msgspec.Struct, frozen=True):
     """The source that an operation of a human names, which is asked for or under way: it holds for that operation, whatever the spec says (a rollback)."""
     approved_at: float = 0.0
     """When somebody confirmed deletions (``argocd.argoproj.io/deletion-approved``), in seconds since the epoch; 0: nobody did."""
-    guards: frozenset[Guard] = NO_GUARDS
+    duties: frozenset[Duty] = NO_DUTIES
     """Our finalizers on the resource."""
     deleted_at: float = 0.0
     """When its deletion was asked for, in seconds since the epoch; 0 when it was not."""
@@ -235,3 +235,5 @@ class App(msgspec.Struct, frozen=True):
     """The sync windows of its project that are about it."""
     guards_off: frozenset[DeletionGuard] = NO_GUARD
     """The deletion guards that are switched off for it (``homeostat/deletion-guards``)."""
+    holds: tuple[tuple[str, float], ...] = ()
+    """What its status says is held by deletion guards, and since when (seconds since the epoch)."""

@@ -9,7 +9,6 @@ class DeletionGuard(StrEnum):
     """The names by which guards are switched off, for all apps (``homeostat.deletion.guards``) or for one (``homeostat/deletion-guards``)."""
 
     MASS_DELETION = "mass-deletion"
-    PATH_GONE = "path-gone"
     NAMESPACE = "namespace"
     CRD = "crd"
     VOLUME = "volume"
