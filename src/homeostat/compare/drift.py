@@ -66,6 +66,8 @@ class Echo(msgspec.Struct, frozen=True):
     kept: FieldSet = {}
     written: bool = False
     manager: str = MANAGER
+    updates: bool = False
+    """The object is patched or replaced and not applied (``updated.py``): what the updater's entry names is ours as well."""
 
     def __repr__(self) -> str:
         return f"Echo({self.api_version}, {sum(1 for _ in fields.members(self.fields))} fields, at {self.resource_version or 'a dry-run'})"
@@ -89,14 +91,14 @@ def echo(
     values = fields.project(answer, claimed) if claimed else {}
     others = [predecessors.fields_of(entry) for entry in entries if entry is not own]
     present: set[Path] = set()
-    _find_present(claimed, values, desired if desired is not None else MISSING, others, (), present)
+    find_present(claimed, values, desired if desired is not None else MISSING, others, (), present)
     kept: FieldSet = {}
     written = applied
     if before is not None and not applied:
         previous = predecessors.own_entry(predecessors.entries_of(before), manager)
         if previous is not None:
             written = True
-            kept = _unchanged(fields.difference(claims(predecessors.fields_of(previous), before), claimed), answer, before)
+            kept = unchanged(fields.difference(claims(predecessors.fields_of(previous), before), claimed), answer, before)
     metadata = answer.get("metadata") or EMPTY
     return Echo(
         api_version=answer.get("apiVersion") or "",
@@ -110,7 +112,7 @@ def echo(
     )
 
 
-def _find_present(node: FieldSet, values: Any, desired: Any, others: list[FieldSet], path: Path, found: set[Path]) -> None:
+def find_present(node: FieldSet, values: Any, desired: Any, others: list[FieldSet], path: Path, found: set[Path]) -> None:
     """Adds the claimed paths where desired has an empty mapping or list, and the server or others have put something into it."""
     for element, below in node.items():
         if element == ".":
@@ -121,7 +123,7 @@ def _find_present(node: FieldSet, values: Any, desired: Any, others: list[FieldS
         wanted = fields.written_child(desired, element)
         theirs = [other[element] for other in others if element in other]
         if below:
-            _find_present(below, value, wanted, theirs, (*path, element), found)
+            find_present(below, value, wanted, theirs, (*path, element), found)
         elif wanted is not MISSING:
             if not wanted:
                 found.add((*path, element))
@@ -129,7 +131,7 @@ def _find_present(node: FieldSet, values: Any, desired: Any, others: list[FieldS
             found.add((*path, element))
 
 
-def _unchanged(node: FieldSet, answer: Any, before: Any) -> FieldSet:
+def unchanged(node: FieldSet, answer: Any, before: Any) -> FieldSet:
     """The part of the set whose values are in both objects and the same."""
     result: FieldSet = {}
     for element, below in node.items():
@@ -143,7 +145,7 @@ def _unchanged(node: FieldSet, answer: Any, before: Any) -> FieldSet:
             if new == old:
                 result[element] = below
             continue
-        rest = _unchanged(below, new, old)
+        rest = unchanged(below, new, old)
         if rest:
             result[element] = rest
     return result
@@ -282,8 +284,8 @@ def _drop(node: FieldSet, live: Any, staying: list[FieldSet], path: Path, found:
 def _dropped(echo: Echo, live: Object, entries: list[dict[str, Any]], own: dict[str, Any] | None) -> FieldSet:
     """What is ours in live, or was a predecessor's, and is claimed no more."""
     result: FieldSet = {}
-    if own is not None:
-        ours = claims(predecessors.fields_of(own), live)
+    if own is not None or echo.updates:
+        ours = predecessors.owned(entries, live) if echo.updates else claims(predecessors.fields_of(own or EMPTY), live)
         if ours != echo.fields:
             result = fields.difference(ours, echo.fields)
             if result and echo.kept:

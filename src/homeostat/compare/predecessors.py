@@ -22,12 +22,16 @@ from homeostat.compare.fields import FieldSet
 from homeostat.model.objects import Object, annotations_of
 
 MANAGER: Final = "homeostat"
+UPDATER: Final = "homeostat-update"
+"""The field manager of what we patch or replace (``ServerSideApply=false``, ``Replace=true``): such writes are recorded with all defaults in them, and
+must not be mixed up with what was applied."""
 
 LAST_APPLIED: Final = "kubectl.kubernetes.io/last-applied-configuration"
 LAST_APPLIED_PATH: Final = ("f:metadata", "f:annotations", f"f:{LAST_APPLIED}")
 
 PREDECESSORS: Final = frozenset(
     {
+        UPDATER,  # ourselves, before the object went over to server-side apply
         "argocd-controller",  # Argo CD, client side and server side
         "argocd-application-controller",  # Argo CD before 2.5 used the name of its program
         "kubectl-client-side-apply",
@@ -41,6 +45,9 @@ PREDECESSORS: Final = frozenset(
         "before-first-apply",  # what the API server calls everyone before the first server-side apply
     }
 )
+
+
+_ANNOTATION: Final = fields.single(LAST_APPLIED_PATH)
 
 
 def is_predecessor(entry: Mapping[str, Any]) -> bool:
@@ -76,6 +83,16 @@ def own_entry(entries: list[dict[str, Any]], manager: str = MANAGER) -> dict[str
     return None
 
 
+def owned(entries: list[dict[str, Any]], obj: Object) -> FieldSet:
+    """What we wrote of an object that is patched or replaced, the server's defaults among it; the annotation of client-side apply left out."""
+    result: FieldSet = {}
+    for entry in entries:
+        applied = entry.get("manager") == MANAGER and entry.get("operation") == "Apply"
+        if (applied or entry.get("manager") == UPDATER) and not entry.get("subresource"):
+            result = fields.union(result, without_status(claims(fields_of(entry), obj)))
+    return fields.difference(result, _ANNOTATION) if fields.contains(result, LAST_APPLIED_PATH) else result
+
+
 def declared(entry: Mapping[str, Any], live: Object) -> FieldSet:
     """What this predecessor declared, status left out. The annotation of client-side apply itself is not part of it."""
     found = without_status(claims(fields_of(entry), live))
@@ -83,7 +100,7 @@ def declared(entry: Mapping[str, Any], live: Object) -> FieldSet:
         config = last_applied(live)
         found = fields.restrict(found, config) if config is not None else {}
     if fields.contains(found, LAST_APPLIED_PATH):
-        found = fields.difference(found, fields.single(LAST_APPLIED_PATH))
+        found = fields.difference(found, _ANNOTATION)
     return found
 
 

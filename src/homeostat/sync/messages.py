@@ -7,9 +7,11 @@ from typing import Any
 from homeostat.live.errors import ApiError, ConflictError, ThrottledError, UnavailableError
 from homeostat.model.objects import Key, Object
 from homeostat.model.resources import Resource
-from homeostat.model.sync import Task
+from homeostat.model.sync import Method, Task
 from homeostat.sync.errors import at
 
+_OF_THE_MOMENT = ("already allocated", "exceeded quota", "admission webhook")
+_IN_PLACE = ("field is immutable", "cannot be changed", "Forbidden: updates to ", "is immutable after creation", "may not change once set")
 _BOOKKEEPING = frozenset({"managedFields", "resourceVersion"})
 
 
@@ -55,7 +57,17 @@ def refused(error: ApiError, task: Task) -> str:
         return f"{error.message} (the next attempt may succeed)"
     if isinstance(error, ConflictError):
         return error.message
-    return f"{error.message}{at(task.origin)}"
+    message = f"{error.message}{at(task.origin)}"
+    if not task.writing.force and any(words in error.message for words in _IN_PLACE):
+        return f"{message}; it cannot be changed in place: the sync option Force=true on the object has it deleted and made anew"
+    if task.writing.method is Method.THREE_WAY and "metadata.annotations: Too long" in error.message:
+        return f"{message}; it is too large for the annotation of a client-side apply: set ServerSideApply=true"
+    return message
+
+
+def is_of_the_moment(error: ApiError) -> bool:
+    """Whether a refusal may come just from what there is now (the very object in question, for one)."""
+    return any(words in error.message for words in _OF_THE_MOMENT)
 
 
 def unknown_kind(task: Task, served: Resource | None) -> str:

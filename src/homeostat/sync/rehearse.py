@@ -12,9 +12,8 @@ from collections.abc import Callable, Sequence
 
 from homeostat.live.errors import ApiError, ForbiddenError, InvalidObjectError, NotFoundError
 from homeostat.model.sync import Action, Phase, Plan, Task, TaskResult, Wave
+from homeostat.sync import messages
 from homeostat.sync.run import Runner, run_options
-
-_OF_THE_MOMENT = ("already allocated", "exceeded quota", "admission webhook")
 
 
 async def rehearse(runner: Runner, plan: Plan, *, options: Sequence[str], doubtful: Callable[[Task], bool]) -> tuple[TaskResult, ...]:
@@ -30,4 +29,4 @@ async def rehearse(runner: Runner, plan: Plan, *, options: Sequence[str], doubtf
 
 def _is_of_the_object(refusal: ApiError) -> bool:
     blames_it = isinstance(refusal, InvalidObjectError | NotFoundError | ForbiddenError)
-    return blames_it and not any(words in refusal.message for words in _OF_THE_MOMENT)
+    return blames_it and not messages.is_of_the_moment(refusal)

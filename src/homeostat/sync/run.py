@@ -15,9 +15,10 @@ import msgspec
 from homeostat.compare.takeover import takeover
 from homeostat.live.client import MANAGER
 from homeostat.live.errors import AlreadyExistsError, ApiError, ConflictError, InvalidObjectError, NotFoundError, UnavailableError
-from homeostat.model.objects import GroupKind, Object
+from homeostat.model.hooks import RUN
+from homeostat.model.objects import GroupKind, Object, annotations_of
 from homeostat.model.resources import Resource
-from homeostat.model.sync import Action, OperationPhase, Plan, ResultCode, Task, TaskResult, Wave
+from homeostat.model.sync import Action, Method, OperationPhase, Plan, ResultCode, Task, TaskResult, Wave
 from homeostat.sync import established, messages, tidying
 from homeostat.sync import options as opt
 from homeostat.sync.events import Listener, TaskFinished, TaskStarted, WaveStarted, nobody
@@ -25,19 +26,27 @@ from homeostat.sync.images import images_of
 from homeostat.sync.order import CRD, NAMESPACE, defined_by
 from homeostat.sync.step import Cleanup
 from homeostat.sync.tidying import Target
+from homeostat.sync.writing import Writer, is_spared
 
-_ATTEMPTS = 4
+NAMESPACE_MANAGER = "homeostat-namespace"
+"""The field manager of a namespace's own metadata (``managedNamespaceMetadata``), so that whoever else writes to it is left alone."""
+
+
+_UNPROCESSABLE = 422
+"""What the API server answers to a change that it does not allow; a malformed object has another status."""
 
 
 class RunOptions(msgspec.Struct, frozen=True):
     """How tasks are carried out; made by :func:`run_options`.
 
-    ``take_over``: fields that a predecessor owned become ours before an apply. ``kinds`` and ``namespaces`` are what the sync itself will make; a dry
-    run cannot ask the server about objects that need them.
+    ``take_over``: fields that a predecessor owned become ours before an apply, those of the manager ``take_over_from`` as well. ``asked`` are the sync
+    options themselves. ``kinds`` and ``namespaces`` are what the sync itself will make; a dry run cannot ask the server about objects that need them.
     """
 
     propagation: opt.Propagation = "Foreground"
     take_over: bool = True
+    take_over_from: str = ""
+    asked: tuple[str, ...] = ()
     dry_run: bool = False
     manager: str = MANAGER
     kinds: frozenset[GroupKind] = frozenset()
@@ -56,12 +65,17 @@ class Done(msgspec.Struct, frozen=True):
 _DEFAULTS = RunOptions()
 
 
-def run_options(options: Sequence[str], *, dry_run: bool = False, plan: Plan | None = None) -> RunOptions:
-    """The run options that sync options (:func:`homeostat.sync.options.effective`) mean. A dry run wants the ``plan`` too."""
+def run_options(options: Sequence[str], *, dry_run: bool = False, plan: Plan | None = None, take_over_from: str = "") -> RunOptions:
+    """The run options that sync options (:func:`homeostat.sync.options.effective`) mean. A dry run wants the ``plan`` too.
+
+    ``take_over_from`` is the app's ``argocd.argoproj.io/client-side-apply-migration-manager``.
+    """
     made = [task for task in (plan.tasks if plan is not None and dry_run else ()) if task.desired is not None]
     return RunOptions(
         propagation=opt.propagation(options),
         take_over=opt.NO_MIGRATION not in options,
+        take_over_from=take_over_from,
+        asked=tuple(options),
         dry_run=dry_run,
         kinds=frozenset(kind for task in made if task.key.group_kind == CRD and (kind := defined_by(task.desired or {}))),
         namespaces=frozenset(task.key.name for task in made if task.key.group_kind == NAMESPACE),
@@ -73,6 +87,7 @@ class Runner:
 
     def __init__(self, cluster: Target, *, parallel: int = 32) -> None:
         self._cluster = cluster
+        self._writer = Writer(cluster.client)
         self._slots = asyncio.Semaphore(parallel)
 
     async def run(self, wave: Wave, *, options: RunOptions = _DEFAULTS, on_event: Listener = nobody) -> tuple[Done, ...]:
@@ -135,7 +150,11 @@ class Runner:
             return await self._create_namespace(task, resource, options)
         if task.action is Action.PRUNE:
             return await self._prune(task, resource, options)
-        return await self._apply(task, resource, options)
+        if task.action is Action.RUN_HOOK and not options.dry_run:
+            ran = await self._ran_already(task, resource)
+            if ran is not None:
+                return ran
+        return await self._write(task, resource, options)
 
     def _of_unknown_kind(self, task: Task, options: RunOptions) -> Done:
         served = self._cluster.discovery.find(task.key.group_kind)
@@ -147,15 +166,21 @@ class Runner:
             return _finished(task, ResultCode.PRUNED, "pruned")  # its kind is gone, and it went with it
         if options.dry_run and task.key.group_kind in options.kinds:
             return _finished(task, ResultCode.SYNCED, f"{messages.named(task.key)} created (dry run)")
+        if options.dry_run and opt.may_be_unknown(task.desired or {}, options.asked):
+            return _finished(task, ResultCode.SYNCED, f"{messages.named(task.key)} not asked about: nobody serves its kind yet (dry run)")
         message = messages.unknown_kind(task, served)
         return _failed(task, message, NotFoundError(message))
 
     async def _create_namespace(self, task: Task, resource: Resource, options: RunOptions) -> Done:
-        """By create, not by apply: an apply of the bare object would take away what another app declares of the same namespace."""
+        """Applied by a manager of its own where the app says something of the namespace's metadata, else only made when it is missing."""
         assert task.desired is not None
+        metadata = task.desired["metadata"]
+        if metadata.get("labels") or metadata.get("annotations"):
+            answer = await self._writer.write(resource, task.desired, manager=NAMESPACE_MANAGER, dry_run=options.dry_run)
+            return self._applied(task, answer, options)
         suffix = " (dry run)" if options.dry_run else ""
         try:
-            answer = await self._cluster.client.create(resource, task.desired, manager=options.manager, dry_run=options.dry_run)
+            answer = await self._cluster.client.create(resource, task.desired, manager=NAMESPACE_MANAGER, dry_run=options.dry_run)
         except AlreadyExistsError:
             return _finished(task, ResultCode.SYNCED, f"{messages.named(task.key)} unchanged{suffix}")
         if not options.dry_run:
@@ -182,44 +207,58 @@ class Runner:
                 self._cluster.note_deletion(key, answer, uid=metadata.get("uid") or "")
         return _finished(task, ResultCode.PRUNED, text)
 
-    async def _apply(self, task: Task, resource: Resource, options: RunOptions) -> Done:
-        assert task.desired is not None
-        if options.take_over and not options.dry_run and task.live is not None and takeover(task.live):
-            await self._take_over(task, resource, options)
+    async def _ran_already(self, task: Task, resource: Resource) -> Done | None:
+        """The outcome when this very attempt made the hook before: a process that was killed could not record it, and a hook runs once."""
         try:
-            answer = await self._send(task.desired, resource, options)
+            live = await self._cluster.client.get(resource, task.key.namespace, task.key.name)
+        except NotFoundError:
+            return None
+        run = annotations_of(task.desired or {}).get(RUN)
+        if not run or annotations_of(live).get(RUN) != run:
+            return None
+        self._cluster.note(live)
+        return _finished(task, ResultCode.SYNCED, f"{messages.named(task.key)} created", live)
+
+    async def _write(self, task: Task, resource: Resource, options: RunOptions) -> Done:
+        assert task.desired is not None
+        writing = task.writing
+        also = options.take_over_from
+        takes_over = writing.method is Method.APPLY and options.take_over and not options.dry_run
+        if takes_over and task.live is not None and takeover(task.live, also=also):
+            await self._writer.take_over(resource, task.key, manager=options.manager, also=also)
+        if writing.force and task.live is not None and self._is_to_be_made_anew(task, task.live):
+            return await self._make_anew(task, resource, options)
+        try:
+            answer = await self._writer.write(resource, task.desired, writing, manager=options.manager, dry_run=options.dry_run)
         except NotFoundError:
             if options.dry_run and task.key.namespace in options.namespaces:
                 return _finished(task, ResultCode.SYNCED, f"{messages.named(task.key)} created (dry run)")
             raise
+        except InvalidObjectError as error:
+            if not writing.force or (writing.method is Method.REPLACE and is_spared(task.key)) or error.status != _UNPROCESSABLE:
+                raise
+            return await self._make_anew(task, resource, options)
+        return self._applied(task, answer, options)
+
+    def _is_to_be_made_anew(self, task: Task, live: Object) -> bool:
+        """Replaced by force, or deleted for it already by a process that did not live to make the new one."""
+        if live["metadata"].get("deletionTimestamp"):
+            return True
+        return task.writing.method is Method.REPLACE and not is_spared(task.key)
+
+    async def _make_anew(self, task: Task, resource: Resource, options: RunOptions) -> Done:
+        assert task.desired is not None
+        answer = await self._writer.make_anew(resource, task.desired, task.writing, manager=options.manager, dry_run=options.dry_run)
+        named = messages.named(task.key)
+        if answer is None:
+            return _finished(task, ResultCode.SYNCED, f"{named} deleted and created again (dry run)")
+        self._cluster.note(answer)
+        return _finished(task, ResultCode.SYNCED, f"{named} deleted and created again", answer)
+
+    def _applied(self, task: Task, answer: Object, options: RunOptions) -> Done:
         if not options.dry_run:
             self._cluster.note(answer)
         return _finished(task, ResultCode.SYNCED, messages.applied(task, answer, dry_run=options.dry_run), answer)
-
-    async def _send(self, desired: Object, resource: Resource, options: RunOptions) -> Object:
-        """An apply reads nothing first, so that a conflict (with a writer of the same moment) is no reason to think again: it is sent again."""
-        for _ in range(_ATTEMPTS - 1):
-            with contextlib.suppress(ConflictError):
-                return await self._cluster.client.apply(resource, desired, manager=options.manager, dry_run=options.dry_run)
-        return await self._cluster.client.apply(resource, desired, manager=options.manager, dry_run=options.dry_run)
-
-    async def _take_over(self, task: Task, resource: Resource, options: RunOptions) -> None:
-        """Makes a predecessor's fields ours, on the object as it is now: the patch counts entries, and what is known may be older.
-
-        When somebody writes at the same time, it is tried again. Given up, the apply goes ahead: it owns what is desired in any case.
-        """
-        client = self._cluster.client
-        for _ in range(_ATTEMPTS):
-            try:
-                patch = takeover(await client.get(resource, task.key.namespace, task.key.name))
-                if not patch:
-                    return
-                await client.patch(resource, task.key.namespace, task.key.name, patch, kind="json", manager=options.manager)
-            except NotFoundError:
-                return
-            except (ConflictError, InvalidObjectError):
-                continue
-            return
 
 
 def _api_version(task: Task) -> str:
@@ -242,6 +281,7 @@ def _result(task: Task, status: ResultCode, message: str, phase: OperationPhase)
         status=status,
         message=message,
         hook_phase=phase,
+        hook_type=task.hook_type,
         images=images_of(task.desired or task.live),
     )
 

@@ -16,9 +16,7 @@ from homeostat.model.hooks import HOOK_FINALIZER
 from homeostat.model.objects import Key, Object
 from homeostat.model.resources import Resource
 from homeostat.sync.step import Cleanup
-
-ATTEMPTS = 4
-"""How often something that others may write at the same moment is tried."""
+from homeostat.sync.writing import ATTEMPTS
 
 _GONE: Object = {"apiVersion": "v1", "kind": "Status"}
 
