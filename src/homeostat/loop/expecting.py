@@ -1,6 +1,7 @@
 """Asks the API server what a desired object will be, once for each content: an apply dry-run (design point 5).
 
 The answer, the echo, is what drift is judged by from then on. Real applies bring it for nothing (``syncing``), so a new object costs no dry-run.
+What is refused is asked about once more with the ignored fields as live has them: a field that cannot be changed and does not count is no trouble.
 """
 
 from __future__ import annotations
@@ -8,12 +9,18 @@ from __future__ import annotations
 import asyncio
 import time
 
+import msgspec
+
 from homeostat.compare.drift import echo
+from homeostat.compare.errors import CompareError
+from homeostat.compare.ignore import Ignored, Ignorer
 from homeostat.live.cluster import Cluster
 from homeostat.live.errors import ApiError, ThrottledError, UnavailableError
 from homeostat.loop.memory import Expected, Memory, Wanted
+from homeostat.model.app import Ignore
 from homeostat.model.manifest import Desired
-from homeostat.model.objects import Key, version_of
+from homeostat.model.objects import Key, Object, version_of
+from homeostat.model.resources import Resource
 
 REFUSAL_HOLDS = 60.0
 """Seconds after which the server is asked again about an object that it refused: a webhook, a quota or a namespace may have changed."""
@@ -22,28 +29,32 @@ REFUSAL_HOLDS = 60.0
 class Expecter:
     """Asks on behalf of all apps; at most ``parallel`` dry-runs of one app are under way at a time."""
 
-    def __init__(self, cluster: Cluster, *, parallel: int = 8) -> None:
+    def __init__(self, cluster: Cluster, ignorer: Ignorer, *, parallel: int = 8) -> None:
         self._cluster = cluster
+        self._ignorer = ignorer
         self._parallel = parallel
 
-    async def expect(self, wanted: Wanted, memory: Memory) -> None:
-        """Brings ``memory.expected`` up to date for every object that exists. Raises :class:`ApiError` when nobody answers."""
+    async def expect(self, wanted: Wanted, memory: Memory, own: tuple[Ignore, ...]) -> None:
+        """Brings ``memory.expected`` up to date for every object that exists; ``own`` are the app's rules about what to ignore.
+
+        Raises :class:`ApiError` when nobody answers.
+        """
         for key in memory.expected.keys() - wanted.objects.keys():
             del memory.expected[key]
         node = self._cluster.index.node
-        due = [key for key, digest in wanted.digests.items() if not _known(memory, key, digest) and node(key) is not None]
+        due = [key for key, digest in wanted.digests.items() if not self._known(memory, key, digest, own) and node(key) is not None]
         gate = asyncio.Semaphore(self._parallel)
 
         async def ask(key: Key) -> None:
             async with gate:
-                memory.expected[key] = await self._ask(key, wanted.objects[key], wanted.digests[key])
+                memory.expected[key] = await self._ask(key, wanted.objects[key], wanted.digests[key], own)
 
         outcomes = await asyncio.gather(*(ask(key) for key in due), return_exceptions=True)
         for outcome in outcomes:
             if isinstance(outcome, BaseException):
                 raise outcome
 
-    async def _ask(self, key: Key, desired: Desired, digest: bytes) -> Expected:
+    async def _ask(self, key: Key, desired: Desired, digest: bytes, own: tuple[Ignore, ...]) -> Expected:
         version = version_of(desired.object)
         resource = self._cluster.discovery.find(key.group_kind, version)
         if resource is None:
@@ -56,12 +67,34 @@ class Expecter:
         except (UnavailableError, ThrottledError):
             raise
         except ApiError as error:
-            return Expected(digest, error=str(error), refused_at=time.monotonic())
+            refusal = Expected(digest, error=str(error), refused_at=time.monotonic(), refused=True, ignored=self._rules(key, own))
+            return await self._ask_again(refusal, resource, desired.object, before)
         return Expected(digest, echo=echo(answer, desired=desired.object, before=before))
 
+    async def _ask_again(self, refusal: Expected, resource: Resource, desired: Object, before: Object | None) -> Expected:
+        if refusal.ignored is None or before is None:
+            return refusal
+        try:
+            asked = await self._ignorer.respect(desired, before, refusal.ignored)
+            answer = await self._cluster.client.apply(resource, asked, dry_run=True) if asked != desired else None
+        except (UnavailableError, ThrottledError):
+            raise
+        except (ApiError, CompareError):
+            return refusal  # it says what the user wrote; the second one would not
+        if answer is None:
+            return refusal
+        return msgspec.structs.replace(refusal, echo=echo(answer, desired=asked, before=before), error="")
 
-def _known(memory: Memory, key: Key, digest: bytes) -> bool:
-    expected = memory.expected.get(key)
-    if expected is None or expected.digest != digest:
-        return False
-    return not expected.error or time.monotonic() - expected.refused_at < REFUSAL_HOLDS
+    def _known(self, memory: Memory, key: Key, digest: bytes, own: tuple[Ignore, ...]) -> bool:
+        expected = memory.expected.get(key)
+        if expected is None or expected.digest != digest:
+            return False
+        if expected.refused and expected.ignored != self._rules(key, own):
+            return False
+        return not expected.error or time.monotonic() - expected.refused_at < REFUSAL_HOLDS
+
+    def _rules(self, key: Key, own: tuple[Ignore, ...]) -> Ignored | None:
+        try:
+            return self._ignorer.rules_for(key, own)
+        except CompareError:
+            return None  # the comparison tells

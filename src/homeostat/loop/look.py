@@ -57,7 +57,7 @@ class Looker:
         self._judge = judge
         self.ignorer = ignorer
         self._settings = settings
-        self._expecter = Expecter(cluster)
+        self._expecter = Expecter(cluster, ignorer)
 
     async def attend(self, app: App, wanted: Collection[Key], memory: Memory) -> None:
         """Tells the index which objects the app is about, and waits until their kinds are watched.
@@ -78,7 +78,7 @@ class Looker:
     async def look(self, app: App, wanted: Wanted, memory: Memory) -> Look:
         """Compares and judges. Raises :class:`homeostat.live.errors.ApiError` when the API server cannot be asked."""
         await self.attend(app, wanted.objects.keys(), memory)
-        await self._expecter.expect(wanted, memory)
+        await self._expecter.expect(wanted, memory, app.ignore)
         discovery = self._cluster.discovery
         served = {key.group_kind for key in wanted.objects if discovery.find(key.group_kind) is not None}
         unavailable = self._cluster.unavailable(served)
@@ -154,7 +154,7 @@ class Looker:
             requires_pruning=True,
             deleting=_is_going(live),
         )
-        matters = not hook and IGNORE_EXTRANEOUS not in annotations_of(live).get(COMPARE_OPTIONS, "")
+        matters = not hook and IGNORE_EXTRANEOUS not in _options(annotations_of(live).get(COMPARE_OPTIONS))
         return replace(_made(0, (), report, Judged(key, None, live, health), live), matters=matters)
 
 
@@ -187,3 +187,12 @@ def _summed_up(app: App, seen: Collection[Compared], conditions: Collection[Cond
         tuple(sorted({image for one in seen for image in one.images})),
         tuple(sorted({url for one in seen for url in one.urls})),
     )
+def _shared(app: App, one: Compared) -> str:
+    key = one.report.key
+    return f"{key.kind}/{key.name} is part of applications {app.key.namespace}/{app.key.name} and {one.shared}"
+
+
+def _options(annotation: str | None) -> list[str]:
+    return [option.strip() for option in (annotation or "").split(",")]
+
+

@@ -9,19 +9,25 @@ import orjson
 
 from homeostat.compare.drift import Difference, Echo
 from homeostat.compare.health.app import Judged
+from homeostat.compare.ignore import Ignored
 from homeostat.model.manifest import Desired
 from homeostat.model.objects import Key, Object
 from homeostat.model.report import ResourceReport
 
 
 class Expected(msgspec.Struct):
-    """What the API server said an object will be. ``digest`` is of the desired object that was asked about; ``error`` is its refusal at ``refused_at``."""
+    """What the API server said an object will be. ``digest`` is of the desired object that was asked about; ``error`` is its refusal at ``refused_at``.
+
+    ``refused``: desired as it stands was refused; then ``ignored`` are the rules that held, with which it may have been accepted all the same.
+    """
 
     digest: bytes
     echo: Echo | None = None
     error: str = ""
     refused_at: float = 0.0
 
+    refused: bool = False
+    ignored: Ignored | None = None
 
 class Wanted(msgspec.Struct, frozen=True):
     """The desired objects of an app at one revision; hooks stand apart, for they are not compared.
