@@ -225,6 +225,8 @@ class App(msgspec.Struct, frozen=True):
     """The source that an operation of a human names, which is asked for or under way: it holds for that operation, whatever the spec says (a rollback)."""
     approved_at: float = 0.0
     """When somebody confirmed deletions (``argocd.argoproj.io/deletion-approved``), in seconds since the epoch; 0: nobody did."""
+    migration_manager: str = ""
+    """Whose fields become ours besides those of well-known tools (``argocd.argoproj.io/client-side-apply-migration-manager``)."""
     duties: frozenset[Duty] = NO_DUTIES
     """Our finalizers on the resource."""
     deleted_at: float = 0.0
