@@ -1,4 +1,4 @@
-"""Asks the API server what a desired object will be, once for each content: an apply dry-run (design point 5).
+"""Asks the API server what a desired object will be, once for each content: a dry run of how a sync would write it (design point 5).
 
 The answer, the echo, is what drift is judged by from then on. Real applies bring it for nothing (``syncing``), so a new object costs no dry-run.
 What is refused is asked about once more with the ignored fields as live has them: a field that cannot be changed and does not count is no trouble.
@@ -11,16 +11,18 @@ import time
 
 import msgspec
 
-from homeostat.compare.drift import echo
 from homeostat.compare.errors import CompareError
 from homeostat.compare.ignore import Ignored, Ignorer
 from homeostat.live.cluster import Cluster
 from homeostat.live.errors import ApiError, ThrottledError, UnavailableError
 from homeostat.loop.memory import Expected, Memory, Wanted
-from homeostat.model.app import Ignore
+from homeostat.model.app import App, Ignore
 from homeostat.model.manifest import Desired
 from homeostat.model.objects import Key, Object, version_of
 from homeostat.model.resources import Resource
+from homeostat.model.sync import Method, Operation, Writing
+from homeostat.sync import options as opt
+from homeostat.sync.writing import Writer
 
 REFUSAL_HOLDS = 60.0
 """Seconds after which the server is asked again about an object that it refused: a webhook, a quota or a namespace may have changed."""
@@ -31,14 +33,13 @@ class Expecter:
 
     def __init__(self, cluster: Cluster, ignorer: Ignorer, *, parallel: int = 8) -> None:
         self._cluster = cluster
+        self._writer = Writer(cluster.client)
         self._ignorer = ignorer
         self._parallel = parallel
 
-    async def expect(self, wanted: Wanted, memory: Memory, own: tuple[Ignore, ...]) -> None:
-        """Brings ``memory.expected`` up to date for every object that exists; ``own`` are the app's rules about what to ignore.
-
-        Raises :class:`ApiError` when nobody answers.
-        """
+    async def expect(self, app: App, wanted: Wanted, memory: Memory) -> None:
+        """Brings ``memory.expected`` up to date for every object of the app that exists. Raises :class:`ApiError` when nobody answers."""
+        own = app.ignore
         for key in memory.expected.keys() - wanted.objects.keys():
             del memory.expected[key]
         node = self._cluster.index.node
@@ -47,14 +48,15 @@ class Expecter:
 
         async def ask(key: Key) -> None:
             async with gate:
-                memory.expected[key] = await self._ask(key, wanted.objects[key], wanted.digests[key], own)
+                memory.expected[key] = await self._ask(app, wanted.objects[key], wanted.digests[key])
 
         outcomes = await asyncio.gather(*(ask(key) for key in due), return_exceptions=True)
         for outcome in outcomes:
             if isinstance(outcome, BaseException):
                 raise outcome
 
-    async def _ask(self, key: Key, desired: Desired, digest: bytes, own: tuple[Ignore, ...]) -> Expected:
+    async def _ask(self, app: App, desired: Desired, digest: bytes) -> Expected:
+        key, own = desired.key, app.ignore
         version = version_of(desired.object)
         resource = self._cluster.discovery.find(key.group_kind, version)
         if resource is None:
@@ -62,28 +64,27 @@ class Expecter:
                 digest, error=f"the cluster does not serve {desired.object.get('apiVersion')} {key.kind}", refused_at=time.monotonic()
             )
         before = await self._cluster.body(key, version)
+        writing = opt.writing(desired.object, before, app.policy.options, Operation())
         try:
-            answer = await self._cluster.client.apply(resource, desired.object, dry_run=True)
+            return Expected(digest, echo=await self._writer.expect(resource, desired.object, before, writing))
         except (UnavailableError, ThrottledError):
             raise
         except ApiError as error:
             refusal = Expected(digest, error=str(error), refused_at=time.monotonic(), refused=True, ignored=self._rules(key, own))
-            return await self._ask_again(refusal, resource, desired.object, before)
-        return Expected(digest, echo=echo(answer, desired=desired.object, before=before))
+            return await self._ask_again(refusal, resource, desired.object, before, writing)
 
-    async def _ask_again(self, refusal: Expected, resource: Resource, desired: Object, before: Object | None) -> Expected:
+    async def _ask_again(self, refusal: Expected, resource: Resource, desired: Object, before: Object | None, writing: Writing) -> Expected:
         if refusal.ignored is None or before is None:
             return refusal
         try:
-            asked = await self._ignorer.respect(desired, before, refusal.ignored)
-            answer = await self._cluster.client.apply(resource, asked, dry_run=True) if asked != desired else None
+            asked = await self._ignorer.respect(desired, before, refusal.ignored, whole=writing.method is not Method.APPLY)
+            if asked == desired:
+                return refusal
+            return msgspec.structs.replace(refusal, echo=await self._writer.expect(resource, asked, before, writing), error="")
         except (UnavailableError, ThrottledError):
             raise
         except (ApiError, CompareError):
             return refusal  # it says what the user wrote; the second one would not
-        if answer is None:
-            return refusal
-        return msgspec.structs.replace(refusal, echo=echo(answer, desired=asked, before=before), error="")
 
     def _known(self, memory: Memory, key: Key, digest: bytes, own: tuple[Ignore, ...]) -> bool:
         expected = memory.expected.get(key)
