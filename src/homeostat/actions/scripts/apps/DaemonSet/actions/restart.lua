@@ -1,0 +1,2 @@
+annotate(obj.spec.template, "kubectl.kubernetes.io/restartedAt", now())
+return obj

@@ -1,0 +1,1 @@
+return {restart = action("redo", "Restart")}

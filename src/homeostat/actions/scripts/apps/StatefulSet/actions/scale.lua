@@ -1,0 +1,2 @@
+obj.spec.replicas = replicas()
+return obj

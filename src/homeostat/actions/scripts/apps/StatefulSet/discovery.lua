@@ -1,0 +1,4 @@
+return {
+  restart = action("redo", "Restart"),
+  scale = action("plus-circle", "Scale", nil, {{name = "replicas"}}),
+}

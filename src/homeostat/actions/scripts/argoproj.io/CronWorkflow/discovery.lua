@@ -1,0 +1,1 @@
+return {["create-workflow"] = action("plus", "Create Workflow")}

@@ -1,0 +1,2 @@
+obj.spec.restartAt = now()
+return obj

@@ -1,0 +1,3 @@
+-- Exit handlers run.
+obj.spec.shutdown = "Stop"
+return obj

@@ -1,0 +1,3 @@
+-- Exit handlers do not run.
+obj.spec.shutdown = "Terminate"
+return obj

@@ -1,0 +1,2 @@
+annotate(obj, "strimzi.io/manual-rolling-update", "true")
+return obj

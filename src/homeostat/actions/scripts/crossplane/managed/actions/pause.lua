@@ -1,0 +1,2 @@
+annotate(obj, "crossplane.io/paused", "true")
+return obj

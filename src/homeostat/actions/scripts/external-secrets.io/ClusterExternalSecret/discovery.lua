@@ -1,0 +1,1 @@
+return {refresh = action("redo", "Refresh")}

@@ -1,0 +1,2 @@
+annotate(obj, "force-sync", now())
+return obj

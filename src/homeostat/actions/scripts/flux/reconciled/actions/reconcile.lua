@@ -1,0 +1,2 @@
+annotate(obj, "reconcile.fluxcd.io/requestedAt", now())
+return obj

@@ -1,0 +1,3 @@
+local actions = {}
+actions.suspend, actions.resume = pausing(at("spec", "suspend"), "Suspend", "Resume")
+return actions

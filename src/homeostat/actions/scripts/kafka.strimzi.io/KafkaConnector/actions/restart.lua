@@ -1,0 +1,2 @@
+annotate(obj, "strimzi.io/restart", "true")
+return obj

@@ -1,0 +1,2 @@
+annotate(obj, "strimzi.io/rebalance", "refresh")
+return obj

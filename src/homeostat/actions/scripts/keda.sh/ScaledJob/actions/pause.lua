@@ -1,0 +1,2 @@
+annotate(obj, "autoscaling.keda.sh/paused", "true")
+return obj

@@ -1,0 +1,2 @@
+annotate(obj, "autoscaling.keda.sh/paused", nil)
+return obj

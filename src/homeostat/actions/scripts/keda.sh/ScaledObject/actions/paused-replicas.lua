@@ -1,0 +1,2 @@
+annotate(obj, "autoscaling.keda.sh/paused-replicas", tostring(replicas()))
+return obj

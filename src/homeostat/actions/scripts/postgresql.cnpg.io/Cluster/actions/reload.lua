@@ -1,0 +1,2 @@
+annotate(obj, "cnpg.io/reloadedAt", now())
+return obj

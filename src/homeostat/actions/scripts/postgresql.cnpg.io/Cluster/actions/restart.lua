@@ -1,0 +1,2 @@
+annotate(obj, "kubectl.kubernetes.io/restartedAt", now())
+return obj

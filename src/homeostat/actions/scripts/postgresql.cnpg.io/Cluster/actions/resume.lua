@@ -1,0 +1,2 @@
+annotate(obj, "cnpg.io/reconciliationLoop", nil)
+return obj

@@ -1,0 +1,2 @@
+annotate(obj, "cnpg.io/reconciliationLoop", "disabled")
+return obj

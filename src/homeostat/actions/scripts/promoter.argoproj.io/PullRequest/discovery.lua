@@ -1,0 +1,1 @@
+return {merge = action("code-merge", "Merge", at("spec", "state") ~= "open" and "it is not open")}

@@ -1,0 +1,2 @@
+annotate(obj, "strimzi.io/pause-reconciliation", "true")
+return obj

@@ -1,0 +1,2 @@
+annotate(obj, "strimzi.io/pause-reconciliation", nil)
+return obj
