@@ -6,6 +6,7 @@ them. Here is also the list of everything that runs in the process:
     the cluster's watches         live.cluster
     the control plane's watches   argo.control (Applications, projects, settings, repository Secrets; events out)
     the loop                      loop.engine (workers, poller)
+    changes that count for less   loop.updates (examined before the loop is told)
     the evaluators                evaluate.pool (child processes, started when needed)
     the HTTP server               web.probes (/healthz, /readyz, /metrics)
 """
@@ -42,6 +43,7 @@ from homeostat.loop.look import Looker
 from homeostat.loop.reconcile import Reconciler
 from homeostat.loop.syncing import Syncer
 from homeostat.model.filters import is_excluded
+from homeostat.loop.updates import Updates
 from homeostat.model.settings import Settings
 
 log = structlog.get_logger()
@@ -151,6 +153,7 @@ class Controller:
         )
         self.engine = Engine(
             apps=parts.control,
+        self._updates = Updates(cluster, ignorer=parts.looker.ignorer, judge=parts.judge, settings=settings)
             cluster=cluster,
             reconciler=self.reconciler,
             desirer=parts.desirer,
@@ -184,10 +187,20 @@ class Controller:
             group.create_task(self.engine.run(), name="loop")
             self.started.set()
             log.info("controller started", apps=len(list(parts.control.keys())), namespace=parts.control.namespace)
+            group.create_task(self._updates.run(), name="ignored updates")
 
+            await self._check_settings()
             while True:
                 await self._settings_changed.wait()
                 self._settings_changed.clear()
                 await parts.cluster.retrack(parts.settings().tracking)
                 await parts.cluster.refilter()
                 self.engine.everything_due()
+                await self._check_settings()
+
+    async def _check_settings(self) -> None:
+        """Says what is wrong with the system's own rules; an app is told of those that are meant for its objects."""
+        settings = self._parts.settings()
+        asked = (*settings.ignore, *(rule for rule in settings.ignore_updates if rule not in settings.ignore))
+        for problem in await self._parts.looker.ignorer.problems(asked):
+            log.warning("a setting cannot be read", reason=problem)

@@ -47,13 +47,13 @@ def listen(cluster: Cluster) -> Concerned:
 
 def overhear(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> Concerned:
     """Like :func:`listen`, and is told also of what concerns no app."""
-    ear, tell = Concerned(), cluster._tell
+    ear, tell = Concerned(), cluster.tell
 
     def overheard(change: Change) -> None:
         tell(change)
-        ear(*change)
+        ear(change.key, change.apps)
 
-    monkeypatch.setattr(cluster, "_tell", overheard)
+    monkeypatch.setattr(cluster, "tell", overheard)
     return ear
 
 

@@ -29,6 +29,9 @@ log = structlog.get_logger(__name__)
 Subscriber = Callable[[Key, Apps], None]
 """Called in the event loop with the object that changed and the apps that manage or claim it. Must be quick."""
 
+Sieve = Callable[[Change, bytes], bool]
+"""Asked about a change of an object that stays, with its new body, before anybody is told. True: whoever answers will :meth:`Cluster.tell`, or not."""
+
 SYNC_SECONDS = 60.0
 """How long :meth:`Cluster.ensure` waits for the first lists: a cluster of 100,000 pods needs about half of it."""
 
@@ -66,6 +69,7 @@ class Cluster:
 
     def __init__(self, client: Client, *, tracking: Tracking | None = None, excluded: Callable[[GroupKind], bool] = _none) -> None:
         self._excluded = excluded
+        self.sieve: Sieve | None = None
         self.client = client
         self.discovery = Discovery(client)
         self.index = Index(tracking or Tracking())
@@ -198,7 +202,7 @@ class Cluster:
             return
         change = self.index.put(seen)
         if len(change.apps) > 1:
-            self._tell(change)
+            self.tell(change)
 
     def note_deletion(self, key: Key, answer: Object, *, uid: str) -> None:
         """The same for the answer to a delete: the object is on its way out, or (a ``Status``) gone."""
@@ -271,15 +275,18 @@ class Cluster:
         for watch in ending:
             watch.reflector.settled.set()  # nobody need wait for it any more
             for key in watch.reflector.keys:
-                self._tell(self.index.drop(key, version=0))
+                self.tell(self.index.drop(key, version=0))
 
     def _on_event(self, kind: str, seen: wire.Seen) -> None:
         if kind == "DELETED":
-            self._tell(self.index.drop(seen.key, version=seen.version, uid=seen.uid))
+            self.tell(self.index.drop(seen.key, version=seen.version, uid=seen.uid))
         else:
-            self._tell(self.index.put(seen))
+            change = self.index.put(seen)
+            if self.sieve is None or not change.before or not change.apps or not self.sieve(change, seen.raw):
+                self.tell(change)
 
-    def _tell(self, change: Change) -> None:
+    def tell(self, change: Change) -> None:
+        """Tells everybody whom a change concerns."""
         if not change.apps:
             return
         for callback in self._subscribers:

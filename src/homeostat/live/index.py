@@ -41,10 +41,14 @@ class Node(msgspec.Struct, gc=False):
 
 
 class Change(NamedTuple):
-    """What an event changed: ``apps`` manage or claim the object, before or after. Nothing new: ``apps`` is empty."""
+    """What an event changed: ``apps`` manage or claim the object, before or after. Nothing new: ``apps`` is empty.
+
+    ``before`` is the body of an object that was there and still is, where it was kept.
+    """
 
     key: Key
     apps: Apps
+    before: bytes = b""
 
 
 class Index:
@@ -165,7 +169,7 @@ class Index:
         before = self._unlink(known) if known is not None else ""
         self._nodes[node.key] = node
         self._link(node)
-        return Change(key, self._concerned(key, before, app))
+        return Change(key, self._concerned(key, before, app), known.body if known is not None else b"")
 
     def drop(self, key: Key, *, version: int, uid: str = "") -> Change:
         """The object is gone as of ``version``. Ignored when a newer one has come since, or another one with the same name."""
