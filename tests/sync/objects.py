@@ -38,8 +38,21 @@ def obj(
     return {"apiVersion": f"{group}/{version}" if group else version, "kind": kind, "metadata": metadata, **rest}
 
 
+def hook(types: str, name: str = "", *, kind: str = "Job", policies: str = "", wave: object = None, **metadata: Any) -> Object:
+    """A hook of Argo CD; a Job unless told otherwise. ``generateName=…`` in place of a name."""
+    annotations = {"argocd.argoproj.io/hook": types, **({"argocd.argoproj.io/hook-delete-policy": policies} if policies else {})}
+    thing = obj(kind, name, group="batch" if kind == "Job" else "", wave=wave, annotations=annotations)
+    if not name:
+        del thing["metadata"]["name"]
+    thing["metadata"].update(metadata)
+    return thing
+
+
 def desired(thing: Object, *, file: str = "", line: int = 0) -> Desired:
-    return Desired(key_of(thing), thing, Origin(file, line))
+    metadata = thing["metadata"]
+    key = key_of(thing)
+    # As the renderer has it: what has no name yet has a key all the same.
+    return Desired(key if key.name else key._replace(name=f"{metadata.get('generateName')}0"), thing, Origin(file, line))
 
 
 def live(thing: Object, *, app: str = APP, uid: str = "", **metadata: Any) -> Object:
