@@ -42,8 +42,8 @@ from homeostat.loop.engine import Engine
 from homeostat.loop.look import Looker
 from homeostat.loop.reconcile import Reconciler
 from homeostat.loop.syncing import Syncer
-from homeostat.model.filters import is_excluded
 from homeostat.loop.updates import Updates
+from homeostat.model.filters import is_excluded
 from homeostat.model.settings import Settings
 
 log = structlog.get_logger()
@@ -151,9 +151,9 @@ class Controller:
             syncer=Syncer(cluster, judge=parts.judge, settings=settings),
             deleter=Deleter(cluster, looker=parts.looker, settings=settings),
         )
+        self._updates = Updates(cluster, ignorer=parts.looker.ignorer, judge=parts.judge, settings=settings)
         self.engine = Engine(
             apps=parts.control,
-        self._updates = Updates(cluster, ignorer=parts.looker.ignorer, judge=parts.judge, settings=settings)
             cluster=cluster,
             reconciler=self.reconciler,
             desirer=parts.desirer,
@@ -185,18 +185,18 @@ class Controller:
             parts.control.subscribe_repositories(self.engine.everything_due)
             parts.sources.subscribe(self.engine.repository_moved)
             group.create_task(self.engine.run(), name="loop")
-            self.started.set()
-            log.info("controller started", apps=len(list(parts.control.keys())), namespace=parts.control.namespace)
             group.create_task(self._updates.run(), name="ignored updates")
-
+            self.started.set()
             await self._check_settings()
+            log.info("controller started", apps=len(list(parts.control.keys())), namespace=parts.control.namespace)
+
             while True:
                 await self._settings_changed.wait()
                 self._settings_changed.clear()
                 await parts.cluster.retrack(parts.settings().tracking)
                 await parts.cluster.refilter()
-                self.engine.everything_due()
                 await self._check_settings()
+                self.engine.everything_due()
 
     async def _check_settings(self) -> None:
         """Says what is wrong with the system's own rules; an app is told of those that are meant for its objects."""
