@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 import structlog
 
@@ -24,7 +24,7 @@ from homeostat.live import wire
 from homeostat.live.client import Client
 from homeostat.live.errors import NotFoundError
 from homeostat.live.reflector import Reflector
-from homeostat.model.app import App, AppKey
+from homeostat.model.app import App, AppKey, Duty
 from homeostat.model.objects import Object
 from homeostat.model.report import Report
 from homeostat.model.settings import Settings
@@ -111,8 +111,8 @@ class ControlPlane:
     async def report(self, app: App, report: Report) -> App:
         return await self.writer.report(app, report)
 
-    async def release(self, app: App) -> None:
-        await self.writer.release(app)
+    async def bind(self, app: App, duties: Collection[Duty]) -> None:
+        await self.writer.bind(app, duties)
 
     async def _watch_applications(self) -> None:
         for reflector in self._reflectors:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import structlog
@@ -18,13 +18,13 @@ from msgspec.structs import replace
 from homeostat.argo import status as statuses
 from homeostat.argo.conditions import UNKNOWN_ERROR
 from homeostat.argo.events import EventWriter, derive
-from homeostat.argo.read import FINALIZER, REFRESH
+from homeostat.argo.read import DUTIES, FINALIZER_OF, REFRESH
 from homeostat.argo.resources import APPLICATIONS
 from homeostat.argo.store import Store
 from homeostat.live.client import Client
 from homeostat.live.errors import ApiError, ConflictError, NotFoundError, ThrottledError, UnavailableError
 from homeostat.model import times
-from homeostat.model.app import App
+from homeostat.model.app import App, Duty
 from homeostat.model.objects import Object
 from homeostat.model.report import Condition, Report
 from homeostat.model.sync import OperationPhase
@@ -61,20 +61,22 @@ class StatusWriter:
                 log.warning("a status is too large", app=str(app.key), objects=len(report.resources))
         return await self._report(app, _shortened(report, more=True))
 
-    async def release(self, app: App) -> None:
-        """Takes the finalizer that guards the app's objects off, and leaves those of others."""
+    async def bind(self, app: App, duties: Collection[Duty]) -> None:
+        """Makes ``duties`` our finalizers on the Application, and leaves those of others."""
         for attempt in range(_ATTEMPTS):
             obj = self._store.object(app.key)
             if obj is None or not _same(obj, app):
                 return
             finalizers = obj["metadata"].get("finalizers") or []
-            kept = [name for name in finalizers if name != FINALIZER and not name.startswith(f"{FINALIZER}/")]
+            kept = [name for name in finalizers if name not in DUTIES or DUTIES[name] in duties]
+            there = {DUTIES[name] for name in kept if name in DUTIES}
+            kept += [FINALIZER_OF[duty] for duty in Duty if duty in duties and duty not in there]
             if kept == finalizers:
                 return
             metadata = {"finalizers": kept, "uid": app.uid, "resourceVersion": obj["metadata"]["resourceVersion"]}
             if await self._patch(app, {"metadata": metadata}, attempt=attempt):
                 return
-        raise ConflictError(f"{app.key} changes faster than its finalizer can be taken off", status=409, reason="Conflict")
+        raise ConflictError(f"{app.key} changes faster than its finalizers can be written", status=409, reason="Conflict")
 
     async def _report(self, app: App, report: Report) -> App:
         for attempt in range(_ATTEMPTS):

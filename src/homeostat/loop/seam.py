@@ -5,10 +5,10 @@ An API package (``argo``, ``flux``) implements :class:`Apps`. Nothing here knows
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Protocol
 
-from homeostat.model.app import App, AppKey
+from homeostat.model.app import App, AppKey, Duty
 from homeostat.model.report import Report
 
 
@@ -31,6 +31,6 @@ class Apps(Protocol):
         """Writes the status (nothing when nothing changed) and answers the app as it stands then."""
         ...
 
-    async def release(self, app: App) -> None:
-        """Its objects are gone (or to be left): takes our finalizer off."""
+    async def bind(self, app: App, duties: Collection[Duty]) -> None:
+        """From now on exactly ``duties`` keep the app's resource from going: with none left it may go."""
         ...

@@ -269,7 +269,7 @@ def _start(here: _Place, place: int, done: tuple[TaskResult, ...], live: LiveHea
     going: list[Key] = []
     for task in wave.tasks:
         observed = live(task.key) if task.hook_type else None
-        if observed is None or not (observed.deleting or _makes_place(task, observed)):
+        if observed is None or not (observed.deleting or makes_place(task, observed)):
             continue
         if observed.deleting and (observed.foreign or not observed.held):
             going.append(task.key)
@@ -286,7 +286,7 @@ def _start(here: _Place, place: int, done: tuple[TaskResult, ...], live: LiveHea
     return RunWave(done, wave)
 
 
-def _makes_place(task: Task, observed: Observed) -> bool:
+def makes_place(task: Task, observed: Observed) -> bool:
     """Whether an object of an earlier run goes before the hook is run; else it is applied over.
 
     What the same attempt made in another phase goes in any case: a hook that names two phases runs twice.
