@@ -146,6 +146,7 @@ def _resource(resource: ResourceReport) -> dict[str, Any]:
             "kind": key.kind,
             "name": key.name,
             "namespace": key.namespace,
+            "requiresDeletionConfirmation": resource.asks_before_deletion,
             "requiresPruning": resource.requires_pruning,
             "status": str(resource.status) if resource.status else "",
             "syncWave": resource.wave,

@@ -120,7 +120,7 @@ class Store:
 
 def _wants(app: App) -> tuple[Any, ...]:
     """What of an app others decide."""
-    return (app.uid, app.spec, app.problems, app.deleting, app.finalizer, app.skip)
+    return (app.uid, app.spec, app.problems, app.deleting, app.finalizer, app.approved_at, app.skip)
 
 
 def _news(before: App, after: App, *, own: bool) -> bool:
@@ -130,4 +130,4 @@ def _news(before: App, after: App, *, own: bool) -> bool:
     if own:
         asked = after.requested is not None and before.requested is not None and after.requested.raw != before.requested.raw
         return asked or bool(after.refresh and after.refresh != before.refresh)
-    return any(getattr(before, name) != getattr(after, name) for name in ("requested", "refresh", "state", "history", "recorded"))
+    return any(getattr(before, name) != getattr(after, name) for name in ("requested", "refresh", "state", "history", "recorded", "duties"))

@@ -15,7 +15,8 @@ from homeostat.model.sync import History, Operation, OperationState, SyncStatus
 class ResourceReport(msgspec.Struct, frozen=True):
     """One object of an app. ``health`` is ``None`` where no rule judges its kind; ``message`` says why it could not be compared.
 
-    ``deleting``: it is on its way out, and there is nothing to do about it but wait.
+    ``deleting``: it is on its way out, and there is nothing to do about it but wait. ``asks_before_deletion``: it is neither pruned nor deleted before
+    somebody has confirmed that.
     """
 
     key: Key
@@ -27,6 +28,7 @@ class ResourceReport(msgspec.Struct, frozen=True):
     requires_pruning: bool = False
     message: str = ""
     deleting: bool = False
+    asks_before_deletion: bool = False
 
 
 class Condition(msgspec.Struct, frozen=True):

@@ -163,6 +163,11 @@ def deletion_needs_confirmation(obj: Object, options: Sequence[str]) -> bool:
     return _value("Delete", resource_options(obj), options) == "confirm"
 
 
+def asks_before_deletion(obj: Object, options: Sequence[str]) -> bool:
+    """Whether somebody has to approve before ``obj`` goes in any way."""
+    return prune_needs_confirmation(obj, options) or deletion_needs_confirmation(obj, options)
+
+
 def _is_kept(obj: Object) -> bool:
     return annotations_of(obj).get(RESOURCE_POLICY) == "keep"
 
