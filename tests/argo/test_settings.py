@@ -6,7 +6,8 @@ import pytest
 
 from homeostat.argo.settings import read_settings
 from homeostat.model.app import Ignore
-from homeostat.model.settings import ActionScripts, HealthScript, ResourceFilter, Settings
+from homeostat.model.guards import ALL_GUARDS, DeletionGuard
+from homeostat.model.settings import ActionScripts, HealthScript, KnownType, ResourceFilter, Settings
 from homeostat.model.tracking import TrackingMethod
 
 
@@ -122,6 +123,48 @@ def test_the_other_keys_are_read() -> None:
     assert settings.kustomize_enabled
     assert settings.helm_value_file_schemes == ("https", "secrets")
     assert settings.warnings == ()
+
+
+def test_updates_that_do_not_count_are_read_and_those_of_ignored_differences_count_among_them() -> None:
+    data = {
+        "resource.customizations.ignoreResourceUpdates.all": "jsonPointers: [/status]",
+        "resource.customizations.ignoreResourceUpdates.apps_ReplicaSet": "jqPathExpressions: ['.metadata.annotations']",
+        "resource.customizations.ignoreDifferences.apps_Deployment": "jsonPointers: [/spec/replicas]",
+        "resource.customizations.ignoreDifferences.Secret": "managedFieldsManagers: [operator]",
+        "resource.customizations": "ConfigMap:\n  ignoreResourceUpdates: |\n    jsonPointers: [/data]\n",
+    }
+    updates = "ignoreResourceUpdates"
+    own = {
+        Ignore("*", "*", json_pointers=("/status",), origin=origin("all", updates)),
+        Ignore("apps", "ReplicaSet", jq_path_expressions=(".metadata.annotations",), origin=origin("apps_ReplicaSet", updates)),
+        Ignore(
+            "",
+            "ConfigMap",
+            json_pointers=("/data",),
+            origin="ConfigMap argocd-cm: resource.customizations: ConfigMap.ignoreResourceUpdates",
+        ),
+    }
+    ignored = Ignore("apps", "Deployment", json_pointers=("/spec/replicas",), origin=origin("apps_Deployment"))
+    assert set(read_dict(data).ignore_updates) == own | {ignored}
+    only = {"resource.compareoptions": "ignoreDifferencesOnResourceUpdates: false"}
+    assert set(read_dict(data | only).ignore_updates) == own
+    assert read_dict(data | {"resource.ignoreResourceUpdatesEnabled": "false"}).ignore_updates == ()
+
+
+def test_known_types_of_fields_are_read() -> None:
+    settings = read_dict(
+        {
+            "resource.customizations.knownTypeFields.example.org_Widget": "- field: spec.pod\n  type: core/v1/PodSpec\n",
+            "resource.customizations": "other.org/Thing:\n  knownTypeFields:\n  - field: spec.size\n    type: core/Quantity\n",
+        }
+    )
+    assert set(settings.known_types) == {
+        KnownType("example.org", "Widget", "spec.pod", "core/v1/PodSpec"),
+        KnownType("other.org", "Thing", "spec.size", "core/Quantity"),
+    }
+    assert settings.warnings == ()
+    wrong = read_dict({"resource.customizations.knownTypeFields.example.org_Widget": "- field: spec.pod\n  type: pods\n"})
+    assert "spec.pod: the type 'pods' is not supported" in wrong.warnings[0]
 
 
 def test_certificates_and_known_hosts_are_read() -> None:

@@ -14,7 +14,7 @@ from homeostat.compare.ignore import Ignorer, without
 from homeostat.compare.rules import choose
 from homeostat.evaluate.pool import Pool
 from homeostat.model.app import Ignore
-from homeostat.model.objects import Key, Object
+from homeostat.model.objects import GroupKind, Key, Object
 from homeostat.model.settings import Settings
 from tests import evaluators
 from tests.compare.server import changes
@@ -182,6 +182,76 @@ def test_rules_of_the_system_come_on_top_of_those_of_the_app() -> None:
     assert ignored is not None
     assert ignored.pointers == (("spec", "replicas"), ("metadata", "labels"))
     assert ignorer.rules_for(KEY, ()) is not None
+
+
+async def test_what_is_wrong_with_a_rule_is_told_at_once_with_its_place(pool: Pool) -> None:
+    ignorer = Ignorer(pool)
+    rules = (
+        rule(json_pointers=("/spec/replicas",), jq_path_expressions=(".spec.replicas", '.metadata.labels["a"] # why')),
+        rule(json_pointers=("/fine", "spec/replicas", "/a~b"), jq_path_expressions=(".fine", "..[")),
+        Ignore(group="{apps", kind="[", json_pointers=("/spec",)),
+        Ignore(group="*", kind="*", jq_path_expressions=("env.PATH | nosuch(1)",), origin="ConfigMap argocd-cm: key"),
+    )
+    problems = await ignorer.problems(rules)
+    assert [problem.partition(": ")[0] for problem in problems] == [
+        "spec.ignoreDifferences[1].jsonPointers[1]",
+        "spec.ignoreDifferences[1].jsonPointers[2]",
+        "spec.ignoreDifferences[1].jqPathExpressions[1]",
+        "spec.ignoreDifferences[2].group",
+        "spec.ignoreDifferences[2].kind",
+        "ConfigMap argocd-cm",
+    ]
+    assert "'spec/replicas' is not a JSON pointer: it does not start with /" in problems[0]
+    assert problems[2].startswith("spec.ignoreDifferences[1].jqPathExpressions[1]: '..[' is not a jq path expression: ")
+    assert "$whole" not in problems[2], "the user did not write the program around it"
+    assert problems[5].startswith("ConfigMap argocd-cm: key: jqPathExpressions[0]: ")
+    assert "function not defined: nosuch/1" in problems[5]
+
+
+async def test_expressions_that_were_checked_are_not_asked_about_again() -> None:
+    async with evaluators.pool(size=1) as pool:
+        ignorer = Ignorer(pool)
+        asked = (rule(jq_path_expressions=(".spec", "..[")),)
+        first = await ignorer.problems(asked)
+    assert await ignorer.problems(asked) == first, "the pool is closed by now"
+    assert len(first) == 1
+
+
+async def test_an_expression_that_leaves_no_object_is_an_error(pool: Pool) -> None:
+    with pytest.raises(IgnoreError, match="what is left is no object"):
+        await left(rule(jq_path_expressions=(".spec) catch . | try (1",)), pool=pool)
+
+
+async def test_what_is_wrong_with_a_rule_of_the_settings_names_the_setting() -> None:
+    with pytest.raises(IgnoreError, match=r"^ConfigMap argocd-cm: some\.key: jsonPointers\[0\]: 'spec'"):
+        choose((rule(json_pointers=("spec",), origin="ConfigMap argocd-cm: some.key"),), KEY)
+
+
+@pytest.mark.parametrize(
+    ("mode", "kind", "counts"),
+    [
+        ("all", GroupKind("example.org", "Widget"), False),
+        ("crd", GroupKind("example.org", "Widget"), True),
+        ("crd", GroupKind("apiextensions.k8s.io", "CustomResourceDefinition"), False),
+        ("none", GroupKind("example.org", "Widget"), True),
+        ("none", GroupKind("apiextensions.k8s.io", "CustomResourceDefinition"), True),
+    ],
+)
+async def test_whether_status_counts_is_said_by_the_settings(mode: str, kind: GroupKind, counts: bool) -> None:
+    fieldset: Object = {"f:spec": {"f:size": {}}, "f:status": {"f:phase": {}}}
+    answer = {
+        "apiVersion": f"{kind.group}/v1",
+        "kind": kind.kind,
+        "metadata": {"name": "w", "managedFields": [{"manager": "homeostat", "operation": "Apply", "fieldsV1": fieldset}]},
+        "spec": {"size": 1},
+        "status": {"phase": "Up"},
+    }
+    live = copy.deepcopy(answer) | {"status": {"phase": "Down"}}
+    settings = Settings(ignore_resource_status_field=mode)
+    ignorer = Ignorer(None, lambda: settings)
+    ignored = ignorer.rules_for(Key(kind.group, kind.kind, "", "w"), ())
+    found = differences(echo(answer), live) if ignored is None else await ignorer.differences(echo(answer), live, ignored)
+    assert changes(found) == ({(".status.phase", "changed")} if counts else set())
 
 
 def test_cutting_changes_nothing_in_place() -> None:

@@ -165,7 +165,7 @@ def _quantity(value: Any) -> Any:
         return value
     number, suffix, exponent = found.groups()
     factor = _SUFFIXES[suffix] if suffix else Fraction(10) ** int(exponent or 0)
-    return Fraction(number) * factor
+    return QUANTITY, Fraction(number) * factor
 
 
 def _duration(value: Any) -> Any:
