@@ -107,6 +107,9 @@ _MISFITS = ("failed to create typed patch object", "failed to convert new object
 # … .data.password: expected string, got &value.valueUnstructured{Value:1234}
 _EXPECTED = re.compile(r"(\.\S+: expected [A-Za-z0-9 ()]+), got ")
 
+# "" is invalid: patch: Invalid value: "{\"data\":{…}}": error decoding from json: illegal base64 data at input byte 7
+_QUOTED = re.compile(r'(Invalid value: )(?:"(?:[^"\\]|\\.)*"|[^"].*)', re.DOTALL)
+
 
 def from_event(payload: Any) -> ApiError:
     """The error that an ERROR event of a watch stands for."""
@@ -125,6 +128,9 @@ def from_answer(status: int, payload: Any, *, text: str = "", retry_after: float
     reason = str(body.get("reason") or "")
     message = str(body.get("message") or text.strip() or f"the server answered {status} and nothing else")
     causes = tuple((str(cause.get("field") or ""), str(cause.get("message") or "")) for cause in details.get("causes") or ())
+    if secret:
+        message = _QUOTED.sub(r"\1(not shown)", message)
+        causes = tuple((field, _QUOTED.sub(r"\1(not shown)", said)) for field, said in causes)
     misfit = status == 500 and message.startswith(_MISFITS)
     if secret and _EXPECTED.search(message):
         message = f"{message.partition(')')[0]}): {'; '.join(_EXPECTED.findall(message))}"
