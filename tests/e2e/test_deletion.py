@@ -26,15 +26,14 @@ HOLD = "example.com/hold"
 GRACE = 90.0
 
 
-def noted(manifest: str, **annotations: str) -> str:
-    """``manifest`` with annotations; ``__`` in their names stands for nothing that Python allows, so they come as pairs of a dictionary."""
+def noted(manifest: str, annotations: dict[str, str]) -> str:
     lines = "".join(f"    {name}: {value!r}\n" for name, value in annotations.items())
     return manifest.replace("metadata:\n", f"metadata:\n  annotations:\n{lines}", 1)
 
 
-def job(name: str, fate: dict[str, str] | None = None, **annotations: str) -> str:
+def job(name: str, annotations: dict[str, str], **fate: str) -> str:
     """A Job whose pod ends well, or as ``fate`` (``box.homeostat/…``) says."""
-    life = json.dumps({f"box.homeostat/{key}": value for key, value in (fate or {}).items()})
+    life = json.dumps({f"box.homeostat/{key.replace('_', '-')}": value for key, value in fate.items()})
     marks = json.dumps(annotations)
     return f"""apiVersion: batch/v1
 kind: Job
@@ -51,9 +50,9 @@ spec:
 """
 
 
-def held(name: str, **annotations: str) -> str:
+def held(name: str, annotations: dict[str, str] | None = None) -> str:
     """A ConfigMap that somebody else's finalizer keeps."""
-    return noted(config(name, colour="blue"), **annotations).replace("metadata:\n", f"metadata:\n  finalizers: [{HOLD}]\n", 1)
+    return noted(config(name, colour="blue"), annotations or {"a": "b"}).replace("metadata:\n", f"metadata:\n  finalizers: [{HOLD}]\n", 1)
 
 
 def delete(apps: Apps, name: str) -> None:
@@ -88,9 +87,9 @@ def finalizers(app: Object) -> set[str]:
 
 @pytest.mark.usefixtures("controller")
 async def test_the_highest_wave_goes_first_and_the_next_waits_until_it_is_gone(apps: Apps, repository: Repository) -> None:
-    repository.write("a/first.yaml", noted(config("first", a="b"), **{WAVE: "-1"}))
+    repository.write("a/first.yaml", noted(config("first", a="b"), {WAVE: "-1"}))
     repository.write("a/second.yaml", config("second", a="b"))
-    repository.write("a/third.yaml", held("third", **{WAVE: "3"}))
+    repository.write("a/third.yaml", held("third", {WAVE: "3"}))
     await repository.push()
     name = await apps.create("ordered", repository.url, "a")
     await apps.synced(name)
@@ -110,8 +109,8 @@ async def test_the_highest_wave_goes_first_and_the_next_waits_until_it_is_gone(a
 
 @pytest.mark.usefixtures("controller")
 async def test_what_is_to_be_kept_stays(apps: Apps, repository: Repository) -> None:
-    repository.write("a/kept.yaml", noted(config("kept", a="b"), **{OPTIONS: "Delete=false"}))
-    repository.write("a/helm.yaml", noted(config("helm", a="b"), **{"helm.sh/resource-policy": "keep"}))
+    repository.write("a/kept.yaml", noted(config("kept", a="b"), {OPTIONS: "Delete=false"}))
+    repository.write("a/helm.yaml", noted(config("helm", a="b"), {"helm.sh/resource-policy": "keep"}))
     repository.write("a/gone.yaml", config("gone", a="b"))
     await repository.push()
     name = await apps.create("keeping", repository.url, "a")
@@ -126,9 +125,9 @@ async def test_what_is_to_be_kept_stays(apps: Apps, repository: Repository) -> N
 
 @pytest.mark.usefixtures("controller")
 async def test_an_object_that_asks_for_a_confirmation_holds_everything_until_somebody_gives_it(apps: Apps, repository: Repository) -> None:
-    repository.write("a/dear.yaml", noted(config("dear", a="b"), **{OPTIONS: "Delete=confirm"}))
+    repository.write("a/dear.yaml", noted(config("dear", a="b"), {OPTIONS: "Delete=confirm"}))
     repository.write("a/cheap.yaml", config("cheap", a="b"))
-    repository.write("a/before.yaml", job("before", **{HOOK: "PreDelete"}))
+    repository.write("a/before.yaml", job("before", {HOOK: "PreDelete"}))
     await repository.push()
     name = await apps.create("asking", repository.url, "a")
     app = await apps.synced(name)
@@ -141,7 +140,7 @@ async def test_an_object_that_asks_for_a_confirmation_holds_everything_until_som
     assert "cheap" not in message
     assert await there(apps, namespace, "cheap")
     assert not await there(apps, namespace, "before", kind="Job", group="batch")
-    await apps.patch(name, {"metadata": {"annotations": {"argocd.argoproj.io/deletion-approved": times.stamp(time.time() + 1)}}})
+    homeostat("app", "confirm-deletion", name, "--kubeconfig", str(apps.plane.kubeconfig), "--namespace", apps.control)
     await gone(apps, name)
     assert not await there(apps, namespace, "dear")
     assert not await there(apps, namespace, "cheap")
@@ -151,9 +150,9 @@ async def test_an_object_that_asks_for_a_confirmation_holds_everything_until_som
 async def test_hooks_run_before_and_after_the_objects_go(apps: Apps, repository: Repository) -> None:
     """A finalizer of somebody else on the object in between shows when the hooks run."""
     repository.write("a/one.yaml", held("one"))
-    repository.write("a/before.yaml", job("before", {"complete-after": "2s"}, **{HOOK: "PreDelete"}))
-    repository.write("a/kept.yaml", job("kept", **{HOOK: "PreDelete", POLICY: "HookFailed"}))
-    repository.write("a/after.yaml", job("after", **{"helm.sh/hook": "post-delete", "helm.sh/hook-delete-policy": "hook-succeeded"}))
+    repository.write("a/before.yaml", job("before", {HOOK: "PreDelete"}, complete_after="2s"))
+    repository.write("a/kept.yaml", job("kept", {HOOK: "PreDelete", POLICY: "HookFailed"}))
+    repository.write("a/after.yaml", job("after", {"helm.sh/hook": "post-delete", "helm.sh/hook-delete-policy": "hook-succeeded"}))
     await repository.push()
     name = await apps.create("hooked", repository.url, "a")
     app = await apps.synced(name)
@@ -180,7 +179,7 @@ async def test_hooks_run_before_and_after_the_objects_go(apps: Apps, repository:
 @pytest.mark.usefixtures("controller")
 async def test_a_hook_that_fails_holds_the_deletion_and_runs_again_as_git_has_it_then(apps: Apps, repository: Repository) -> None:
     repository.write("a/one.yaml", config("one", a="b"))
-    repository.write("a/before.yaml", job("before", {"pod": "fail"}, **{HOOK: "PreDelete"}))
+    repository.write("a/before.yaml", job("before", {HOOK: "PreDelete"}, pod="fail"))
     await repository.push()
     name = await apps.create("failing", repository.url, "a")
     await apps.synced(name)
@@ -189,7 +188,7 @@ async def test_a_hook_that_fails_holds_the_deletion_and_runs_again_as_git_has_it
     message = await error(apps, name, "PreDelete hooks failed", "next attempt at")
     assert "before" in message
     assert await there(apps, namespace, "one")
-    repository.write("a/before.yaml", job("before", **{HOOK: "PreDelete"}))
+    repository.write("a/before.yaml", job("before", {HOOK: "PreDelete"}))
     await repository.push()
     await gone(apps, name)
     assert not await there(apps, namespace, "one")
@@ -201,7 +200,7 @@ async def test_the_finalizers_of_hooks_come_and_go_with_the_hooks(apps: Apps, re
     await repository.push()
     name = await apps.create("changing", repository.url, "a", finalizers=["example.com/theirs"])
     assert finalizers(await apps.synced(name)) == {"example.com/theirs"}
-    repository.write("a/after.yaml", job("after", **{HOOK: "PostDelete"}))
+    repository.write("a/after.yaml", job("after", {HOOK: "PostDelete"}))
     revision = await repository.push()
     await apps.refresh(name)
     app = await apps.synced(name, revision)
@@ -216,8 +215,8 @@ async def test_a_controller_that_is_killed_in_the_middle_goes_on_and_runs_no_hoo
     apps: Apps, repository: Repository, controller: Controller
 ) -> None:
     repository.write("a/one.yaml", held("one"))
-    repository.write("a/before.yaml", job("before", {"complete-after": "4s"}, **{HOOK: "PreDelete", POLICY: "HookFailed"}))
-    repository.write("a/left.yaml", job("left", **{HOOK: "PreSync"}))
+    repository.write("a/before.yaml", job("before", {HOOK: "PreDelete", POLICY: "HookFailed"}, complete_after="4s"))
+    repository.write("a/left.yaml", job("left", {HOOK: "PreSync"}))
     await repository.push()
     name = await apps.create("killed", repository.url, "a")
     await apps.synced(name)
@@ -243,7 +242,7 @@ async def test_a_controller_that_is_killed_in_the_middle_goes_on_and_runs_no_hoo
 @pytest.mark.usefixtures("controller")
 async def test_an_app_that_is_deleted_while_a_hook_of_its_sync_runs_does_not_wait_for_it(apps: Apps, repository: Repository) -> None:
     repository.write("a/one.yaml", config("one", a="b"))
-    repository.write("a/endless.yaml", job("endless", {"pod": "run"}, **{HOOK: "PreSync"}))
+    repository.write("a/endless.yaml", job("endless", {HOOK: "PreSync"}, pod="run"))
     await repository.push()
     name = await apps.create("running", repository.url, "a")
     namespace = apps.namespace("running")
@@ -260,7 +259,7 @@ async def test_without_git_the_objects_go_all_the_same_but_not_before_a_hook_tha
 ) -> None:
     for about in ("plain", "hooked"):
         repository.write(f"{about}/one.yaml", config("one", a="b"))
-    repository.write("hooked/before.yaml", job("before", **{HOOK: "PreDelete"}))
+    repository.write("hooked/before.yaml", job("before", {HOOK: "PreDelete"}))
     await repository.push()
     names = {about: await apps.create(about, repository.url, about) for about in ("plain", "hooked")}
     for name in names.values():
@@ -406,7 +405,7 @@ async def test_an_app_that_is_among_its_own_objects_does_not_wait_for_itself(app
 @pytest.mark.usefixtures("controller")
 async def test_the_command_line_deletes_an_app_with_its_hooks_or_leaves_its_objects(apps: Apps, repository: Repository) -> None:
     repository.write("a/one.yaml", config("one", a="b"))
-    repository.write("a/before.yaml", job("before", **{HOOK: "PreDelete", POLICY: "HookFailed"}))
+    repository.write("a/before.yaml", job("before", {HOOK: "PreDelete", POLICY: "HookFailed"}))
     await repository.push()
     for about, option, stays in (("whole", "--propagation-policy=background", False), ("orphan", "--cascade=false", True)):
         name = await apps.create(about, repository.url, "a")
