@@ -39,6 +39,7 @@ from homeostat.live.cluster import Cluster
 from homeostat.loop.deleting import Deleter
 from homeostat.loop.desire import Desirer
 from homeostat.loop.engine import Engine
+from homeostat.loop.guarding import Guarding
 from homeostat.loop.look import Looker
 from homeostat.loop.reconcile import Reconciler
 from homeostat.loop.syncing import Syncer
@@ -148,8 +149,9 @@ class Controller:
             cluster=cluster,
             desirer=parts.desirer,
             looker=parts.looker,
-            syncer=Syncer(cluster, judge=parts.judge, settings=settings),
-            deleter=Deleter(cluster, looker=parts.looker, settings=settings),
+            guarding=Guarding(cluster, settings=settings),
+            syncer=Syncer(cluster, judge=parts.judge, ignorer=parts.looker.ignorer, settings=settings),
+            deleter=Deleter(cluster, apps=parts.control, desirer=parts.desirer, looker=parts.looker, judge=parts.judge, settings=settings),
         )
         self._updates = Updates(cluster, ignorer=parts.looker.ignorer, judge=parts.judge, settings=settings)
         self.engine = Engine(

@@ -259,12 +259,12 @@ def test_an_app_outside_the_control_namespace_is_tracked_by_both_names() -> None
 
 def test_an_operation_that_cannot_be_carried_out_says_why_and_leaves_the_app_alone() -> None:
     obj = samples.application()
-    obj["operation"] = {"sync": {"manifests": ["{}"]}, "initiatedBy": {"username": "ann"}}
+    obj["operation"] = {"sync": {"revisions": ["a", "b"]}, "initiatedBy": {"username": "ann"}}
     app = samples.read(obj)
     assert app.problems == ()
     assert app.requested is not None
     assert app.requested.username == "ann"
-    assert "local manifests is not supported yet" in app.requested.problem
+    assert "several sources in one app are not supported yet" in app.requested.problem
     assert app.requested.raw == obj["operation"]
 
 
@@ -292,3 +292,29 @@ def test_an_operation_is_read_in_every_field() -> None:
     assert operation.source == {"repoURL": "https://c", "path": "."}
     assert (operation.retry_limit, operation.retry_duration, operation.retry_factor) == (-1, 10.0, 3.0)
     assert operation.retry_max_duration == 5400.0
+
+
+def test_what_an_operation_asks_for_is_read() -> None:
+    obj = samples.application()
+    obj["operation"] = {
+        "info": [{"name": "ticket", "value": "OPS-7"}],
+        "retry": {"limit": 3, "refresh": True},
+        "sync": {"manifests": ["{}"], "syncStrategy": {"apply": {"force": True}}},
+    }
+    asked = samples.read(obj).requested
+    assert asked is not None
+    assert (asked.problem, asked.manifests, asked.skip_hooks, asked.force) == ("", ("{}",), True, True)
+    assert (asked.refresh, asked.retry_limit, asked.info) == (True, 3, (("ticket", "OPS-7"),))
+
+
+def test_a_sync_whose_operation_was_taken_away_is_called_off() -> None:
+    obj = samples.application()
+    obj["operation"] = {"sync": {}}
+    obj["status"] = {"operationState": {"phase": "Running", "operation": {"sync": {}}, "startedAt": "2026-11-21T07:53:25Z"}}
+    under_way = samples.read(obj).state
+    assert under_way is not None
+    assert under_way.phase is OperationPhase.RUNNING
+    del obj["operation"]
+    called_off = samples.read(obj).state
+    assert called_off is not None
+    assert called_off.phase is OperationPhase.TERMINATING

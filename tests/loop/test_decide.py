@@ -7,12 +7,13 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from homeostat.loop.decide import Verdict, decide
+from homeostat.loop.decide import Decision, Verdict, decide
 from homeostat.model import times
 from homeostat.model.app import App, AppKey, Destination, Policy, Retry, Source
 from homeostat.model.objects import Key
 from homeostat.model.report import ResourceReport
 from homeostat.model.sync import Operation, OperationPhase, OperationState, SyncStatus
+from homeostat.model.windows import Window
 
 NOW = 1_800_000_000.0
 SOURCE: dict[str, Any] = {"repoURL": "https://git.example/a.git", "path": "a"}
@@ -112,3 +113,80 @@ def test_the_count_of_heals_goes_on_from_one_to_the_next() -> None:
     app = replace(APP, state=ended(attempts=2, ago=200))
     decision = decide(app, revision="r1", source=SOURCE, status=SyncStatus.OUT_OF_SYNC, resources=(DIFFERS,), now=NOW)
     assert (decision.verdict, decision.attempts) == (Verdict.HEAL, 3)
+
+
+ALWAYS = Window(kind="deny", schedule="* * * * *", duration="1h", applications=("*",))
+"""A deny window that is open at any time."""
+
+
+def test_a_sync_window_keeps_an_automated_sync_back_and_says_so() -> None:
+    blocked = decide(
+        replace(APP, windows=(ALWAYS,)), revision="r1", source=SOURCE, status=SyncStatus.OUT_OF_SYNC, resources=(DIFFERS,), now=NOW
+    )
+    assert blocked.verdict in {Verdict.NOTHING, Verdict.LATER}
+    assert blocked.kind == "SyncWindowInfo"
+    assert "deny:* * * * *:1h" in blocked.condition
+
+
+def test_a_window_that_opens_is_waited_for() -> None:
+    opens = replace(ALWAYS, kind="allow", schedule="0 3 * * *")
+    later = decide(
+        replace(APP, windows=(opens,)), revision="r1", source=SOURCE, status=SyncStatus.OUT_OF_SYNC, resources=(DIFFERS,), now=NOW
+    )
+    assert later.verdict is Verdict.LATER
+    assert 0 < later.seconds <= 24 * 3600
+    assert times.minute(NOW + later.seconds) in later.condition
+
+
+def test_a_window_says_nothing_of_an_app_that_needs_no_sync() -> None:
+    blocked = replace(APP, windows=(ALWAYS,))
+    assert decide(blocked, revision="r1", source=SOURCE, status=SyncStatus.SYNCED, resources=(SYNCED,), now=NOW).condition == ""
+
+
+def test_what_a_guard_holds_is_no_reason_to_sync_until_it_is_confirmed() -> None:
+    settled = replace(APP, state=ended())
+    held = {EXTRA.key: "a namespace that others use"}
+
+    def asked(*resources: ResourceReport, confirmed: bool = False) -> Decision:
+        return decide(
+            settled,
+            revision="r1",
+            source=SOURCE,
+            status=SyncStatus.OUT_OF_SYNC,
+            resources=resources,
+            now=NOW,
+            held=held,
+            confirmed=confirmed,
+        )
+
+    assert asked(EXTRA, SYNCED).verdict is Verdict.NOTHING
+    assert asked(EXTRA, DIFFERS).verdict is Verdict.HEAL, "nothing else waits for it"
+    go = asked(EXTRA, SYNCED, confirmed=True)
+    assert (go.verdict, go.confirmed) == (Verdict.SYNC, True)
+
+
+def test_a_namespace_without_its_declared_metadata_is_healed() -> None:
+    settled = replace(APP, state=ended())
+
+    def asked(*, differs: bool) -> Verdict:
+        return decide(
+            settled,
+            revision="r1",
+            source=SOURCE,
+            status=SyncStatus.OUT_OF_SYNC,
+            resources=(SYNCED,),
+            now=NOW,
+            namespace_differs=differs,
+        ).verdict
+
+    assert asked(differs=True) is Verdict.HEAL
+    assert asked(differs=False) is Verdict.NOTHING
+
+
+def test_a_sync_that_somebody_called_off_is_not_begun_again() -> None:
+    off = replace(APP, state=replace(ended(phase=OperationPhase.FAILED, ago=9000), message="Operation terminated"))
+    decision = decide(off, revision="r1", source=SOURCE, status=SyncStatus.OUT_OF_SYNC, resources=(DIFFERS,), now=NOW)
+    assert decision.verdict is Verdict.NOTHING
+    assert "by hand" in decision.condition
+    newer = decide(off, revision="r2", source=SOURCE, status=SyncStatus.OUT_OF_SYNC, resources=(DIFFERS,), now=NOW)
+    assert newer.verdict is Verdict.SYNC

@@ -14,17 +14,19 @@ import msgspec
 from msgspec.structs import replace
 
 from homeostat.argo import operations
+from homeostat.argo.conditions import DELETION_HELD_WARNING
 from homeostat.argo.projects import Project, problem_of
 from homeostat.argo.types.application import ApplicationSpec, SyncPolicy
 from homeostat.argo.types.base import Wire
 from homeostat.argo.types.shared import ApplicationDestination
 from homeostat.argo.types.source import ApplicationSource, DirectorySource, JsonnetSource, KustomizeSource
-from homeostat.model import times
+from homeostat.model import times, windows
 from homeostat.model.app import (
     App,
     AppKey,
     Destination,
     DirectoryOptions,
+    Duty,
     HelmOptions,
     Ignore,
     JsonnetVar,
@@ -32,19 +34,35 @@ from homeostat.model.app import (
     Policy,
     Source,
 )
+from homeostat.model.guards import ALL_GUARDS, NO_GUARD, DeletionGuard, read_guards
 from homeostat.model.objects import Key, Object
 from homeostat.model.settings import Settings
-from homeostat.model.sync import Operation, OperationState
+from homeostat.model.sync import Operation, OperationPhase, OperationState
+from homeostat.model.windows import Window
 
 KIND = "Application"
 IN_CLUSTER_SERVER = "https://kubernetes.default.svc"
 IN_CLUSTER_NAME = "in-cluster"
 REFRESH = "argocd.argoproj.io/refresh"
+DELETION_GUARDS = "homeostat/deletion-guards"
 SKIP_RECONCILE = "argocd.argoproj.io/skip-reconcile"
 APPROVED = "argocd.argoproj.io/deletion-approved"
+MIGRATION_MANAGER = "argocd.argoproj.io/client-side-apply-migration-manager"
 FINALIZER = "resources-finalizer.argocd.argoproj.io"
 
+PRE_DELETE = "pre-delete-finalizer.argocd.argoproj.io"
+POST_DELETE = "post-delete-finalizer.argocd.argoproj.io"
+
 _FINALIZERS = {FINALIZER: "foreground", f"{FINALIZER}/foreground": "foreground", f"{FINALIZER}/background": "background"}
+DUTIES = {
+    **dict.fromkeys(_FINALIZERS, Duty.OBJECTS),
+    PRE_DELETE: Duty.BEFORE,
+    POST_DELETE: Duty.AFTER,
+    f"{PRE_DELETE}/cleanup": Duty.CLEANUP_BEFORE,
+    f"{POST_DELETE}/cleanup": Duty.CLEANUP_AFTER,
+}
+"""Our finalizers and what each stands for. Any other is somebody else's."""
+FINALIZER_OF = {duty: next(name for name, stands_for in DUTIES.items() if stands_for is duty) for duty in Duty}
 
 
 class _Recorded(Wire, frozen=True):
@@ -52,7 +70,6 @@ class _Recorded(Wire, frozen=True):
     name: str
     group: str = ""
     namespace: str = ""
-    hook: bool = False
 
 
 class _Compared(Wire, frozen=True):
@@ -69,6 +86,7 @@ def read_app(obj: Object, settings: Settings, projects: Mapping[str, Project]) -
     """``obj`` as an app. ``projects`` are those of the control namespace, by name."""
     metadata, status = _mapping(obj.get("metadata")), _mapping(obj.get("status"))
     annotations = _mapping(metadata.get("annotations"))
+    finalizers = _finalizers(metadata.get("finalizers"))
     key = key_of_app(obj)
     raw_spec = _mapping(obj.get("spec"))
     problems: list[str] = []
@@ -80,6 +98,8 @@ def read_app(obj: Object, settings: Settings, projects: Mapping[str, Project]) -
     operation = obj.get("operation")
     requested = operations.read_operation(operation) if operation is not None else None
     state = operations.read_state(status.get("operationState"))
+    if operation is None and state is not None and state.phase is OperationPhase.RUNNING:
+        state = replace(state, phase=OperationPhase.TERMINATING)  # to take the operation away is to call it off
     requested, operation_source = _operation_source(requested, state)
     refresh = annotations.get(REFRESH)
     return App(
@@ -95,7 +115,7 @@ def read_app(obj: Object, settings: Settings, projects: Mapping[str, Project]) -
         problems=tuple(problems),
         refresh="" if refresh is None else "hard" if refresh == "hard" else "normal",
         deleting=bool(metadata.get("deletionTimestamp")),
-        finalizer=_finalizer(metadata.get("finalizers")),
+        finalizer=next((_FINALIZERS[name] for name in finalizers if name in _FINALIZERS), ""),
         requested=requested,
         state=state,
         history=operations.read_history(status.get("history")),
@@ -106,7 +126,13 @@ def read_app(obj: Object, settings: Settings, projects: Mapping[str, Project]) -
         created=_time(metadata.get("creationTimestamp")),
         operation_source=operation_source,
         approved_at=_time(annotations.get(APPROVED)),
-        finalizers=tuple(name for name in metadata.get("finalizers") or () if isinstance(name, str)),
+        migration_manager=str(annotations.get(MIGRATION_MANAGER) or ""),
+        duties=frozenset(DUTIES[name] for name in finalizers if name in DUTIES),
+        deleted_at=_time(metadata.get("deletionTimestamp")),
+        unfit=unfit,
+        windows=_windows(key, spec, projects.get(project)),
+        guards_off=_guards_off(annotations.get(DELETION_GUARDS)),
+        holds=tuple(_holds(status.get("conditions"))),
     )
 
 
@@ -229,13 +255,14 @@ def _directory(directory: DirectorySource) -> DirectoryOptions:
 
 
 def _destination(to: ApplicationDestination, problems: list[str]) -> Destination:
+    before = len(problems)
     if to.server and to.name:
         problems.append(f"spec.destination: expected either server or name, found both ({to.server} and {to.name})")
     elif not to.server and not to.name:
         problems.append(f"spec.destination: expected a server ({IN_CLUSTER_SERVER} for this cluster) or the name of a cluster")
     elif (to.server and to.server.rstrip("/") != IN_CLUSTER_SERVER) or (to.name and to.name != IN_CLUSTER_NAME):
         problems.append(f"spec.destination: other clusters than {IN_CLUSTER_NAME} are not supported yet, found {to.server or to.name}")
-    return Destination(server=to.server, name=to.name, namespace=to.namespace)
+    return Destination(server=to.server, name=to.name, namespace=to.namespace, known=len(problems) == before)
 
 
 def _policy(spec: ApplicationSpec, problems: list[str]) -> Policy:
@@ -265,10 +292,29 @@ def _policy(spec: ApplicationSpec, problems: list[str]) -> Policy:
     )
 
 
-def _finalizer(finalizers: Any) -> str:
-    if not isinstance(finalizers, list):
-        return ""
-    return next((_FINALIZERS[name] for name in finalizers if isinstance(name, str) and name in _FINALIZERS), "")
+def _windows(key: AppKey, spec: ApplicationSpec, project: Project | None) -> tuple[Window, ...]:
+    if project is None or not project.windows:
+        return ()
+    to = spec.destination
+    return windows.matching(project.windows, name=key.name, cluster=to.name, server=to.server, namespace=to.namespace)
+
+
+def _guards_off(text: Any) -> frozenset[DeletionGuard]:
+    """The annotation names the guards that are on, as the setting does. What cannot be read switches none off."""
+    try:
+        return NO_GUARD if text is None else ALL_GUARDS - read_guards(str(text))
+    except ValueError:
+        return NO_GUARD
+
+
+def _holds(conditions: Any) -> Iterator[tuple[str, float]]:
+    for one in conditions if isinstance(conditions, list) else ():
+        if isinstance(one, dict) and one.get("type") == DELETION_HELD_WARNING:
+            yield str(one.get("message")), _time(one.get("lastTransitionTime"))
+
+
+def _finalizers(value: Any) -> list[str]:
+    return [name for name in value if isinstance(name, str)] if isinstance(value, list) else []
 
 
 def _recorded(resources: Any) -> Iterator[Key]:
@@ -276,7 +322,7 @@ def _recorded(resources: Any) -> Iterator[Key]:
         return
     whole = operations.lenient(resources, tuple[_Recorded, ...])
     for one in whole if whole is not None else (operations.lenient(resource, _Recorded) for resource in resources):
-        if one is not None and not one.hook:
+        if one is not None:
             yield Key(one.group, one.kind, one.namespace, one.name)
 
 

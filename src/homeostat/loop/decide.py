@@ -6,16 +6,22 @@ user set a retry limit; and the self-heal back-off starts anew after a quiet per
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 
 import msgspec
 
 from homeostat.model import times
 from homeostat.model.app import App
+from homeostat.model.objects import Key
 from homeostat.model.report import ResourceReport
 from homeostat.model.sync import OperationPhase, OperationState, SyncStatus
+from homeostat.model.windows import permitted
 from homeostat.sync import retry
+from homeostat.sync.step import TERMINATED
+
+WINDOW = "SyncWindowInfo"
+"""The condition of an app that would be synced now if a sync window were open. No error and no warning: somebody wants it so."""
 
 
 class Verdict(StrEnum):
@@ -26,13 +32,21 @@ class Verdict(StrEnum):
 
 
 class Decision(msgspec.Struct, frozen=True):
-    """``seconds`` is how long to wait when the verdict is LATER; ``attempts`` counts self-heals; ``condition`` is a SyncError to show."""
+    """``seconds`` is how long to wait when the verdict is LATER; ``attempts`` counts self-heals; ``condition`` is what to show, of type ``kind``.
+
+    ``confirmed``: somebody confirmed what a deletion guard holds.
+    """
 
     verdict: Verdict
     reason: str = ""
     seconds: float = 0.0
     attempts: int = 0
     condition: str = ""
+    kind: str = "SyncError"
+    confirmed: bool = False
+
+
+_NONE_HELD: Mapping[Key, str] = {}
 
 
 def decide(
@@ -43,17 +57,43 @@ def decide(
     status: SyncStatus,
     resources: Sequence[ResourceReport],
     now: float,
+    held: Mapping[Key, str] = _NONE_HELD,
+    confirmed: bool = False,
+    namespace_differs: bool = False,
 ) -> Decision:
-    """Whether an automated sync starts now. ``now`` is in seconds since the epoch; ``revision`` and ``source`` are what was compared."""
+    """Whether an automated sync starts now. ``now`` is in seconds since the epoch; ``revision`` and ``source`` are what was compared.
+
+    ``held`` are prunes that a deletion guard holds: no reason to sync, unless they are ``confirmed``. ``namespace_differs``: the namespace lacks
+    what ``managedNamespaceMetadata`` declares.
+    """
     if not app.policy.automated:
         return Decision(Verdict.NOTHING, "the app is synced by hand")
     if status is not SyncStatus.OUT_OF_SYNC:
         return Decision(Verdict.NOTHING, f"the app is {status}")
-    differing = [r for r in resources if r.status is SyncStatus.OUT_OF_SYNC and not r.deleting]
-    if not differing and resources:
-        return Decision(Verdict.NOTHING, "what differs is on its way out")
-    if not app.policy.prune and all(r.requires_pruning for r in differing):
+    if held and confirmed:
+        return _permitted(app, Decision(Verdict.SYNC, "what was held is confirmed", confirmed=True), now=now)
+    differing = [r for r in resources if r.status is SyncStatus.OUT_OF_SYNC and not r.deleting and r.key not in held]
+    if not differing and resources and not namespace_differs:
+        return Decision(Verdict.NOTHING, "what differs is on its way out, or held")
+    if not app.policy.prune and all(r.requires_pruning for r in differing) and not namespace_differs:
         return Decision(Verdict.NOTHING, "only pruning is left, and prune is off")
+    return _permitted(app, _due(app, revision=revision, source=source, resources=resources, now=now), now=now)
+
+
+def _permitted(app: App, decision: Decision, *, now: float) -> Decision:
+    """The decision, unless it is to sync and the app's sync windows say not now."""
+    if decision.verdict not in {Verdict.SYNC, Verdict.HEAL} or not app.windows:
+        return decision
+    permission = permitted(app.windows, manual=False, now=now, running_since=None)
+    if permission.allowed:
+        return decision
+    told = f"a sync is due ({decision.reason}) and waits: {permission.message}"
+    if permission.changes_at is None:
+        return Decision(Verdict.NOTHING, "a sync window", condition=told, kind=WINDOW)
+    return Decision(Verdict.LATER, "a sync window", seconds=max(0.0, permission.changes_at - now), condition=told, kind=WINDOW)
+
+
+def _due(app: App, *, revision: str, source: dict[str, object], resources: Sequence[ResourceReport], now: float) -> Decision:
     state = app.state
     if app.policy.prune and not app.policy.allow_empty and resources and all(r.requires_pruning for r in resources):
         return Decision(
@@ -72,6 +112,8 @@ def decide(
 
 def _after_failure(app: App, state: OperationState, *, revision: str, now: float) -> Decision:
     text = f"Failed last sync attempt to [{revision}]: {state.message}"
+    if state.message == TERMINATED:
+        return Decision(Verdict.NOTHING, "somebody called it off", condition=f"{text} (waiting for a new revision, or for a sync by hand)")
     if app.policy.retry is not None and app.policy.retry.limit >= 0:
         return Decision(
             Verdict.NOTHING, "the retry limit is reached", condition=f"{text} (retry.limit is reached; waiting for a new revision)"

@@ -6,7 +6,8 @@ Whatever is wrong on this side (Git out of reach, a revision that is not there, 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import hashlib
+from collections.abc import Callable, Sequence
 
 from msgspec.structs import replace
 
@@ -15,17 +16,24 @@ from homeostat.desired.render.normalise import normalise
 from homeostat.desired.render.renderer import RenderContext, Rendered, Renderer
 from homeostat.desired.sources.errors import UnavailableError
 from homeostat.desired.sources.git import GitSources, Repo
+from homeostat.desired.sources.git_tree import GitTree
 from homeostat.live.discovery import Discovery
 from homeostat.loop import metrics
 from homeostat.loop.memory import Memory, Wanted, digest_of
 from homeostat.loop.trouble import Troubles
-from homeostat.model.app import App, AppKey
+from homeostat.model import yaml
+from homeostat.model.app import App, AppKey, Policy
 from homeostat.model.errors import HomeostatError
-from homeostat.model.settings import Settings
-from homeostat.sync.hooks import sort_out
-
 from homeostat.model.filters import IN_CLUSTER, is_excluded
 from homeostat.model.manifest import Manifest, Origin
+from homeostat.model.settings import Settings
+from homeostat.model.tree import Trace
+from homeostat.sync import options as opt
+from homeostat.sync.hooks import sort_out
+
+OPTION_WARNING = "SyncOptionWarning"
+"""The condition for a sync option that means nothing. Argo CD passes over such ones without a word."""
+
 TOLD = 10
 """How many of an app's invalid manifests are named."""
 
@@ -77,6 +85,23 @@ class Desirer:
         memory.wanted = self._wanted(app, commit, rendered, memory.wanted)
         return memory.wanted
 
+    def handed_in(self, app: App, texts: Sequence[str], memory: Memory) -> Wanted:
+        """What an operation that brings its own manifests wants: one object or several (YAML, JSON) in each of ``texts``. Raises :class:`UndesiredError`."""
+        manifests = []
+        try:
+            for number, text in enumerate(texts):
+                place = f"operation.sync.manifests[{number}]"
+                manifests += [Manifest(obj, Origin(place)) for obj in yaml.load_all(text, name=place) if obj is not None]
+        except HomeostatError as error:
+            raise UndesiredError(str(error), revision=app.synced_revision, hint=error.hint) from error
+        wrong = next((one for one in manifests if not isinstance(one.object, dict)), None)
+        if wrong is not None:
+            raise UndesiredError(f"{wrong.origin}: expected an object, found {type(wrong.object).__name__}", revision=app.synced_revision)
+        digest = hashlib.blake2b("\0".join(texts).encode(), digest_size=16).hexdigest()
+        rendered = Rendered(tuple(manifests), source_type="", digest=digest)
+        memory.wanted = self._wanted(app, app.synced_revision, rendered, memory.wanted)
+        return memory.wanted
+
     def _wanted(self, app: App, commit: str, rendered: Rendered, known: Wanted | None) -> Wanted:
         """What the manifests mean for this app; as before where they, and all that they are read by, are as before."""
         settings, scopes = self._settings(), self._discovery.api_versions
@@ -97,6 +122,7 @@ class Desirer:
             more = f" (and {len(normalised.problems) - TOLD} more)" if len(normalised.problems) > TOLD else ""
             raise UndesiredError(f"Failed to load target state: {'; '.join(normalised.problems[:TOLD])}{more}", revision=commit)
         sorted_out = sort_out(normalised.desired.values())
+        meaningless = opt.ignored_options(Policy(), normalised.desired.values())
         return Wanted(
             revision=commit,
             basis=basis,
@@ -104,7 +130,7 @@ class Desirer:
             objects={desired.key: desired for desired in sorted_out.plain},
             digests={desired.key: digest_of(desired.object) for desired in sorted_out.plain},
             hooks=sorted_out.hooks,
-            warnings=normalised.warnings,
+            warnings=(*normalised.warnings, *((OPTION_WARNING, told) for told in meaningless)),
             unknown=tuple(normalised.unknown.values()),
         )
 
@@ -122,6 +148,13 @@ class Desirer:
             if asked_at is not None:
                 self._troubles.over(repository.key)
         return resolved.commit
+
+    async def read_by(self, app: App, commit: str) -> tuple[Repo, GitTree, Trace]:
+        """What the render of ``app`` at ``commit`` was read from: the repository, its files, and what of them was asked for."""
+        source = app.sources[0]
+        repository = self._repository(source.repo_url, app.project)
+        tree = await self._sources.tree(repository, commit)
+        return repository, tree, self._renderer.trace(source=source, context=self._context(app, commit))
 
     def trouble(self, app: App) -> str:
         """Why the repository of the app could not be asked the last time, when that is so and an older answer is being used."""

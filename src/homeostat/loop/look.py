@@ -7,7 +7,7 @@ is ``decide``'s business.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 
 import msgspec
 from msgspec.structs import replace
@@ -30,7 +30,7 @@ from homeostat.model.report import Condition, ResourceReport
 from homeostat.model.settings import Settings
 from homeostat.model.sync import SyncStatus
 from homeostat.sync import images
-from homeostat.sync.options import CREATE_NAMESPACE
+from homeostat.sync.options import CREATE_NAMESPACE, asks_before_deletion
 from homeostat.sync.order import NAMESPACE, wave_or_zero
 
 COMPARE_OPTIONS = "argocd.argoproj.io/compare-options"
@@ -38,7 +38,11 @@ IGNORE_EXTRANEOUS = "IgnoreExtraneous"
 
 
 class Look(msgspec.Struct, frozen=True):
-    """The outcome. ``differences`` holds, for each object that differs, in which fields; a missing one has none."""
+    """The outcome. ``differences`` holds, for each object that differs, in which fields; a missing one has none.
+
+    ``shared`` says, in Argo CD's words, which objects another app tracks. ``namespace_differs``: the destination's namespace lacks what
+    ``managedNamespaceMetadata`` declares.
+    """
 
     status: SyncStatus
     health: Health
@@ -47,6 +51,8 @@ class Look(msgspec.Struct, frozen=True):
     conditions: tuple[Condition, ...] = ()
     images: tuple[str, ...] = ()
     external_urls: tuple[str, ...] = ()
+    shared: tuple[str, ...] = ()
+    namespace_differs: bool = False
 
 
 class Looker:
@@ -69,6 +75,8 @@ class Looker:
         if CREATE_NAMESPACE in app.policy.options:
             kinds.add(NAMESPACE)
         claims = frozenset(wanted)
+        if app.policy.namespace_labels or app.policy.namespace_annotations:
+            claims |= {Key("", "Namespace", "", app.destination.namespace)}
         if claims != memory.claims:
             self._cluster.index.claim(app.id, claims)
             memory.claims = claims
@@ -78,7 +86,7 @@ class Looker:
     async def look(self, app: App, wanted: Wanted, memory: Memory) -> Look:
         """Compares and judges. Raises :class:`homeostat.live.errors.ApiError` when the API server cannot be asked."""
         await self.attend(app, wanted.objects.keys(), memory)
-        await self._expecter.expect(wanted, memory, app.ignore)
+        await self._expecter.expect(app, wanted, memory)
         discovery = self._cluster.discovery
         served = {key.group_kind for key in wanted.objects if discovery.find(key.group_kind) is not None}
         unavailable = self._cluster.unavailable(served)
@@ -97,7 +105,26 @@ class Looker:
                 seen.append(await self._extra(key, live))
         memory.compared = {one.report.key: one for one in seen}
         conditions += [Condition("ComparisonError", one.problem) for one in seen if one.problem]
-        return _summed_up(app, seen, conditions)
+        shared = tuple(_shared(app, one) for one in seen if one.shared)
+        conditions += [Condition("SharedResourceWarning", told) for told in shared]
+        broken = await self.ignorer.problems(app.ignore)
+        conditions += [Condition("ComparisonError", problem) for problem in broken]
+        look = replace(_summed_up(app, seen, conditions), shared=shared)
+        if broken:
+            # What was meant to be ignored would be overwritten: Unknown is what no automated sync follows from.
+            look = replace(look, status=SyncStatus.UNKNOWN)
+        if self._namespace_differs(app):
+            look = replace(look, namespace_differs=True, status=SyncStatus.OUT_OF_SYNC if look.status is SyncStatus.SYNCED else look.status)
+        return look
+
+    def _namespace_differs(self, app: App) -> bool:
+        policy = app.policy
+        if not (policy.namespace_labels or policy.namespace_annotations) or CREATE_NAMESPACE not in policy.options:
+            return False
+        live = self._cluster.index.get(Key("", "Namespace", "", app.destination.namespace))
+        metadata = live["metadata"] if live is not None else {}
+        declared = (("labels", policy.namespace_labels), ("annotations", policy.namespace_annotations))
+        return any((wanted or {}).items() - (metadata.get(field) or {}).items() for field, wanted in declared)
 
     async def look_unwanted(self, app: App) -> Look:
         """What there is of the app when nobody can tell what it wants: health is judged, nothing is compared."""
@@ -121,25 +148,37 @@ class Looker:
         api = version_of(desired.object)
         live = await self._cluster.body(key, api)
         wave = wave_or_zero(desired.object)
+        asks = any(asks_before_deletion(obj, ()) for obj in (desired.object, live) if obj is not None)
         if live is None or expected is None:
-            report = ResourceReport(key, api, SyncStatus.OUT_OF_SYNC, wave=wave)
+            report = ResourceReport(key, api, SyncStatus.OUT_OF_SYNC, wave=wave, asks_before_deletion=asks)
             return Compared(version=version, basis=basis, report=report, judged=Judged(key, desired.object, None, None))
         health = await self._judge.judge(live)
         judged = Judged(key, desired.object, live, health)
+        tracker = self._settings().tracking.app_of(live) or app.id
+        shared = "" if tracker == app.id else tracker
         if expected.echo is None:
             report = ResourceReport(
-                key, api, SyncStatus.OUT_OF_SYNC, health=health, wave=wave, message=expected.error, deleting=_is_going(live)
+                key,
+                api,
+                SyncStatus.OUT_OF_SYNC,
+                health=health,
+                wave=wave,
+                message=expected.error,
+                deleting=_is_going(live),
+                asks_before_deletion=asks,
             )
-            return _made(version, basis, report, judged, live)
+            return replace(_made(version, basis, report, judged, live), shared=shared)
         try:
             rules = self.ignorer.rules_for(key, app.ignore)
             found = differences(expected.echo, live) if rules is None else await self.ignorer.differences(expected.echo, live, rules)
         except CompareError as error:
-            report = ResourceReport(key, api, SyncStatus.UNKNOWN, health=health, wave=wave, message=str(error))
+            report = ResourceReport(
+                key, api, SyncStatus.UNKNOWN, health=health, wave=wave, message=str(error), asks_before_deletion=asks
+            )
             return replace(_made(version, basis, report, judged, live), problem=str(error))
         status = SyncStatus.OUT_OF_SYNC if found else SyncStatus.SYNCED
-        report = ResourceReport(key, api, status, health=health, wave=wave, deleting=_is_going(live))
-        return replace(_made(version, basis, report, judged, live), differences=found)
+        report = ResourceReport(key, api, status, health=health, wave=wave, deleting=_is_going(live), asks_before_deletion=asks)
+        return replace(_made(version, basis, report, judged, live), differences=found, shared=shared)
 
     async def _extra(self, key: Key, live: Object) -> Compared:
         health = await self._judge.judge(live)
@@ -153,9 +192,19 @@ class Looker:
             hook=hook,
             requires_pruning=True,
             deleting=_is_going(live),
+            asks_before_deletion=asks_before_deletion(live, ()),
         )
         matters = not hook and IGNORE_EXTRANEOUS not in _options(annotations_of(live).get(COMPARE_OPTIONS))
         return replace(_made(0, (), report, Judged(key, None, live, health), live), matters=matters)
+
+
+def _shared(app: App, one: Compared) -> str:
+    key = one.report.key
+    return f"{key.kind}/{key.name} is part of applications {app.key.namespace}/{app.key.name} and {one.shared}"
+
+
+def _options(annotation: str | None) -> list[str]:
+    return [option.strip() for option in (annotation or "").split(",")]
 
 
 def _is_going(live: Object) -> bool:
@@ -167,6 +216,17 @@ def _made(version: int, basis: tuple[object, ...], report: ResourceReport, judge
     return Compared(
         version=version, basis=basis, report=report, judged=kept, images=images.images_of(live), urls=tuple(summary.urls_of(live))
     )
+
+
+def _reports(app: App, seen: Collection[Compared]) -> Iterator[ResourceReport]:
+    """With what the app's own options ask for its objects; what the objects say themselves is known already."""
+    asked = any(option.endswith("=confirm") for option in app.policy.options)
+    for one in seen:
+        obj = one.judged.live or one.judged.desired
+        if asked and obj is not None and asks_before_deletion(obj, app.policy.options):
+            yield replace(one.report, asks_before_deletion=True)
+        else:
+            yield one.report
 
 
 def _summed_up(app: App, seen: Collection[Compared], conditions: Collection[Condition]) -> Look:
@@ -181,18 +241,9 @@ def _summed_up(app: App, seen: Collection[Compared], conditions: Collection[Cond
     return Look(
         status,
         app_health((one.judged for one in seen), own=own),
-        tuple(sorted((one.report for one in seen), key=lambda report: report.key)),
+        tuple(sorted(_reports(app, seen), key=lambda report: report.key)),
         {one.report.key: one.differences for one in seen if one.differences},
         tuple(conditions),
         tuple(sorted({image for one in seen for image in one.images})),
         tuple(sorted({url for one in seen for url in one.urls})),
     )
-def _shared(app: App, one: Compared) -> str:
-    key = one.report.key
-    return f"{key.kind}/{key.name} is part of applications {app.key.namespace}/{app.key.name} and {one.shared}"
-
-
-def _options(annotation: str | None) -> list[str]:
-    return [option.strip() for option in (annotation or "").split(",")]
-
-

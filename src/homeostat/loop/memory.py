@@ -13,6 +13,7 @@ from homeostat.compare.ignore import Ignored
 from homeostat.model.manifest import Desired
 from homeostat.model.objects import Key, Object
 from homeostat.model.report import ResourceReport
+from homeostat.model.sync import Plan
 
 
 class Expected(msgspec.Struct):
@@ -25,9 +26,9 @@ class Expected(msgspec.Struct):
     echo: Echo | None = None
     error: str = ""
     refused_at: float = 0.0
-
     refused: bool = False
     ignored: Ignored | None = None
+
 
 class Wanted(msgspec.Struct, frozen=True):
     """The desired objects of an app at one revision; hooks stand apart, for they are not compared.
@@ -49,7 +50,8 @@ class Wanted(msgspec.Struct, frozen=True):
 class Compared(msgspec.Struct, frozen=True):
     """The outcome for one object: while its ``version`` and everything in ``basis`` stay, so does the rest (design point 4: O(1) per event).
 
-    ``matters`` is false for an extra object that does not make its app OutOfSync; ``problem`` says why it could not be compared.
+    ``matters`` is false for an extra object that does not make its app OutOfSync; ``problem`` says why it could not be compared; ``shared`` is
+    the other app that tracks it.
     """
 
     version: int
@@ -61,16 +63,32 @@ class Compared(msgspec.Struct, frozen=True):
     urls: tuple[str, ...] = ()
     matters: bool = True
     problem: str = ""
+    shared: str = ""
+
+
+class Made(msgspec.Struct, frozen=True):
+    """The plan of the attempt under way, and what it was made from: it holds as long as that does."""
+
+    basis: tuple[object, ...]
+    plan: Plan
 
 
 class Memory(msgspec.Struct):
-    """One app's. ``claims`` is what the index was last told; ``compared`` are the outcomes of the last look."""
+    """One app's. ``claims`` is what the index was last told; ``compared`` are the outcomes of the last look.
+
+    ``made`` is the plan of a sync under way, ``wave_at`` the (monotonic) time at which its last wave was carried out.
+    ``hooks_failed`` counts the failures of a deletion's hooks in a row, ``hooks_due`` is the (monotonic) time of their next attempt.
+    """
 
     app_id: str = ""
     wanted: Wanted | None = None
     expected: dict[Key, Expected] = msgspec.field(default_factory=dict)
     claims: frozenset[Key] = frozenset()
     compared: dict[Key, Compared] = msgspec.field(default_factory=dict)
+    made: Made | None = None
+    wave_at: float = 0.0
+    hooks_failed: int = 0
+    hooks_due: float = 0.0
 
 
 def digest_of(obj: Object) -> bytes:

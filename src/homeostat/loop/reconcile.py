@@ -15,17 +15,23 @@ from msgspec.structs import replace
 
 from homeostat.live.cluster import Cluster
 from homeostat.live.errors import ApiError
+from homeostat.loop.attempt import is_confirmed
 from homeostat.loop.decide import Verdict, decide
-from homeostat.loop.deleting import Deleter
-from homeostat.loop.desire import Desirer, UndesiredError
+from homeostat.loop.deleting import Deleter, duties_of
+from homeostat.loop.desire import OPTION_WARNING, Desirer, UndesiredError
+from homeostat.loop.guarding import Guarding
 from homeostat.loop.look import Looker
 from homeostat.loop.memory import Memory
 from homeostat.loop.seam import Apps
 from homeostat.loop.syncing import Syncer, automated
 from homeostat.loop.turn import Turn
 from homeostat.model import times
-from homeostat.model.app import App, AppKey
-from homeostat.model.sync import OperationPhase
+from homeostat.model.app import NO_DUTIES, App, AppKey, Duty
+from homeostat.model.health import Health, HealthStatus
+from homeostat.model.sync import Operation, OperationPhase
+from homeostat.sync import guards
+from homeostat.sync import options as opt
+from homeostat.sync.step import TERMINATED
 
 log = structlog.get_logger()
 
@@ -45,12 +51,22 @@ class Reconciler:
     """Looks at apps, one call an app. Many calls run side by side, never two for one app."""
 
     def __init__(
-        self, *, apps: Apps, cluster: Cluster, desirer: Desirer, looker: Looker, syncer: Syncer, deleter: Deleter, clock: Clock = time.time
+        self,
+        *,
+        apps: Apps,
+        cluster: Cluster,
+        desirer: Desirer,
+        looker: Looker,
+        guarding: Guarding,
+        syncer: Syncer,
+        deleter: Deleter,
+        clock: Clock = time.time,
     ) -> None:
         self._apps = apps
         self._cluster = cluster
         self._desirer = desirer
         self._looker = looker
+        self._guarding = guarding
         self._syncer = syncer
         self._deleter = deleter
         self._clock = clock
@@ -84,7 +100,7 @@ class Reconciler:
         turn = Turn.begin(app, memory, now=self._clock())
         try:
             if turn.state is not None and turn.state.phase is OperationPhase.TERMINATING:
-                self._syncer.stop(turn)
+                await self._syncer.stop(turn)
                 if turn.requested is not None and turn.requested.raw == turn.state.operation.raw:
                     turn.requested = None  # it is what was called off, and must not begin anew
             if app.problems:
@@ -111,18 +127,32 @@ class Reconciler:
             self._ids.pop(memory.app_id, None)
 
     async def _delete(self, app: App, memory: Memory) -> After:
-        if not app.finalizer:
-            return After()
-        problem = await self._deleter.delete(app, memory)
-        if problem is None:
-            await self._apps.release(app)
+        if not app.duties:
             return After()
         turn = Turn.begin(app, memory, now=self._clock())
-        turn.look = await self._looker.look_unwanted(app)
-        if problem.failed:
-            turn.tell("DeletionError", [problem.message])
-        await self._apps.report(app, turn.report())
-        return After(problem.seconds)
+        if turn.running:
+            await self._syncer.stop(turn, message=f"{TERMINATED}: the app is being deleted")
+            turn.app = await self._apps.report(app, turn.report())
+        pending = await self._deleter.delete(app, memory)
+        if pending is None:
+            return After()
+        look = await self._looker.look_unwanted(app)
+        turn.look = replace(look, health=Health(HealthStatus.PROGRESSING, pending.message))
+        if pending.failed:
+            turn.tell("DeletionError", [pending.message])
+        await self._apps.report(turn.app, turn.report())
+        if pending.abandoned:
+            await self._apps.bind(turn.app, NO_DUTIES)
+        return After(pending.seconds)
+
+    async def _bind(self, turn: Turn) -> None:
+        """The app does not go without the hooks of its deletion. Before its status says that it is synced: whoever deletes it then counts on them."""
+        if turn.wanted is None or (turn.pinned is not None and turn.pinned.manifests):
+            return
+        duties = duties_of(turn.wanted.hooks) | turn.app.duties & {Duty.OBJECTS}
+        if duties != turn.app.duties:
+            await self._apps.bind(turn.app, duties)
+            turn.app = replace(turn.app, duties=duties)
 
     async def _look_and_act(self, turn: Turn, asked_at: float | None) -> None:
         app, memory = turn.app, turn.memory
@@ -135,12 +165,17 @@ class Reconciler:
         if asked_at is not None:
             memory.expected = {key: known for key, known in memory.expected.items() if not known.error}
         pinned = turn.pinned
-        revision = pinned.revision if pinned is not None else ""
+        revision = pinned.revision if pinned is not None and not _asks_anew(turn, pinned) else ""
         asked = replace(app, sources=(app.operation_source,)) if pinned is not None and app.operation_source is not None else app
         hard = app.refresh == "hard"
+        if revision and asked_at is not None:
+            await self._desirer.poll(app)  # what is looked at is one commit; what the source asks for is wanted afterwards
         try:
             try:
-                turn.wanted = await self._desirer.wanted(asked, memory, revision=revision, asked_at=asked_at, hard=hard)
+                if pinned is not None and pinned.manifests:
+                    turn.wanted = self._desirer.handed_in(app, pinned.manifests, memory)
+                else:
+                    turn.wanted = await self._desirer.wanted(asked, memory, revision=revision, asked_at=asked_at, hard=hard)
             except UndesiredError:
                 if not new:
                     raise
@@ -156,6 +191,7 @@ class Reconciler:
             turn.look_again(AGAIN)
             return
         turn.revision = turn.wanted.revision
+        await self._bind(turn)
         if asked_at is not None or turn.revision != app.synced_revision:
             turn.reconciled_at = times.stamp(turn.now)
         trouble = self._desirer.trouble(app)
@@ -164,28 +200,40 @@ class Reconciler:
         for kind, message in turn.wanted.warnings:
             turn.tell(kind, [message])
         turn.tell("ComparisonError", turn.wanted.unknown)
+        turn.tell(OPTION_WARNING, opt.ignored_options(app.policy, (), turn.pinned))
         await self._look(turn)
-        self._begin(turn)
+        await self._guard(turn)
+        await self._begin(turn)
         if turn.running:
             await self._syncer.proceed(turn, save=self._save)
             await self._look(turn)
         if any(one.message for one in turn.look.resources):
             turn.look_again(AGAIN)  # the server refused to say what an object would be
-        if (revision or asked is not app) and turn.state is not None and turn.state.phase.completed:
+        if pinned is not None and (revision or pinned.manifests or asked is not app) and not _is_held_on_to(turn, pinned):
             turn.look_again(0)  # at what the source asks for, now that what the operation asked for is done with
 
     async def _look(self, turn: Turn) -> None:
         assert turn.wanted is not None
         turn.look = await self._looker.look(turn.app, turn.wanted, turn.memory)
 
-    def _begin(self, turn: Turn) -> None:
+    async def _guard(self, turn: Turn) -> None:
+        """What must not be pruned until somebody has confirmed it. What a human asks for is not held."""
+        assert turn.wanted is not None
+        held = await self._guarding.held(turn.app, turn.look.resources, turn.wanted.objects.keys())
+        asked = turn.pinned or (turn.state.operation if turn.running and turn.state is not None else None)
+        if not held or (asked is not None and (not asked.automated or is_confirmed(asked))):
+            return
+        turn.held = held
+        turn.tell(guards.HELD, [guards.message(turn.app, held)])
+
+    async def _begin(self, turn: Turn) -> None:
         """Starts the sync that was asked for, or that follows from the look; a newer revision takes over from one that is under way."""
         if turn.running:
             state = turn.state
             assert state is not None
             if state.revision == turn.revision and state.source == turn.source:
                 return
-            self._syncer.supersede(turn)
+            await self._syncer.supersede(turn)
             if not state.operation.automated:
                 self._syncer.start(turn, state.operation)
                 return
@@ -200,9 +248,12 @@ class Reconciler:
             status=turn.look.status,
             resources=turn.look.resources,
             now=turn.now,
+            held=turn.held,
+            confirmed=guards.approved(turn.app, turn.held),
+            namespace_differs=turn.look.namespace_differs,
         )
         if decision.condition:
-            turn.tell("SyncError", [decision.condition])
+            turn.tell(decision.kind, [decision.condition])
         if decision.verdict is Verdict.LATER:
             turn.look_again(decision.seconds)
         if decision.verdict in {Verdict.SYNC, Verdict.HEAL}:
@@ -219,3 +270,13 @@ class Reconciler:
     async def _save(self, turn: Turn) -> None:
         turn.app = await self._apps.report(turn.app, turn.report())
         turn.refreshed = False  # one that is asked for from here on is another one
+
+
+def _is_held_on_to(turn: Turn, operation: Operation) -> bool:
+    """Whether what ``operation`` asks for goes on to count before what the source does."""
+    return turn.running and (turn.runs_hook or not operation.automated)
+
+
+def _asks_anew(turn: Turn, operation: Operation) -> bool:
+    """Whether this attempt asks anew what the revision is (``retry.refresh``)."""
+    return operation.refresh and turn.running and turn.state is not None and turn.state.retry_count > 0

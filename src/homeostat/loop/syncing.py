@@ -1,45 +1,36 @@
-"""A sync of one app, from the operation that asks for it to the end, one safe point at a time.
+"""A sync of one app, from the operation that asks for it to its end: attempts, what lets them begin, and what follows from them.
 
-All that a sync remembers is the :class:`OperationState` in the app's status (design point 7): :meth:`Syncer.proceed` is called again and again,
-by this process or the next, goes as far as it can, and never waits for health; that is an entry in the index, woken by the watch. Which operation
-is wanted is decided in ``decide``; what a plan holds and what comes next in it is ``sync``'s business.
+:meth:`Syncer.proceed` is called again and again, by this process or the next, goes as far as it can, and never waits for health; that is an entry
+in the index, woken by the watch. Which operation is wanted is decided in ``decide``; what happens within an attempt is ``attempt``'s business.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable
 
 import structlog
 from msgspec.structs import replace
 
-from homeostat.compare.drift import echo
 from homeostat.compare.health.scripts import Judge
+from homeostat.compare.ignore import Ignorer
 from homeostat.live.cluster import Cluster
 from homeostat.loop import metrics
+from homeostat.loop.attempt import CONFIRMED, Attempts, Save
 from homeostat.loop.decide import Decision, Verdict
-from homeostat.loop.memory import Expected
 from homeostat.loop.turn import Turn
 from homeostat.model import times
 from homeostat.model.app import Retry
 from homeostat.model.errors import HomeostatError
-from homeostat.model.objects import Key
 from homeostat.model.settings import Settings
-from homeostat.model.sync import History, Operation, OperationPhase, OperationState, Plan, SyncSelection, SyncStatus, Task, TaskResult
+from homeostat.model.sync import History, Operation, OperationPhase, OperationState, SyncSelection, SyncStatus
+from homeostat.model.windows import permitted
 from homeostat.sync import events, retry
 from homeostat.sync import options as opt
-from homeostat.sync.plan import PlanInput, Target, plan
-from homeostat.sync.rehearse import rehearse
-from homeostat.sync.run import Done, Runner, run_options
 from homeostat.sync.select import heal_selection
-from homeostat.sync.step import Finish, LiveHealth, Observed, RunWave, Wait, failure_message, record, step, terminate, to_observe
+from homeostat.sync.step import TERMINATED, Finish
 
 log = structlog.get_logger()
-
-Save = Callable[[Turn], Awaitable[None]]
-
-SAVE_EVERY = 1.0
-"""Seconds between two writes of the progress of a long sync. A kill between them costs applies that change nothing."""
 
 
 def automated(turn: Turn, decision: Decision) -> Operation:
@@ -59,11 +50,12 @@ def automated(turn: Turn, decision: Decision) -> Operation:
         retry_duration=asked.duration,
         retry_factor=asked.factor,
         retry_max_duration=asked.max_duration,
+        info=((CONFIRMED, times.stamp(turn.app.approved_at)),) if decision.confirmed else (),
     )
 
 
 def _differing(turn: Turn) -> tuple[SyncSelection, ...]:
-    keys = [r.key for r in turn.look.resources if r.status is SyncStatus.OUT_OF_SYNC]
+    keys = [r.key for r in turn.look.resources if r.status is SyncStatus.OUT_OF_SYNC and r.key not in turn.held]
     return heal_selection(keys, of=[r.key for r in turn.look.resources])
 
 
@@ -71,12 +63,16 @@ class Syncer:
     """Carries syncs out on one cluster."""
 
     def __init__(
-        self, cluster: Cluster, *, judge: Judge, settings: Callable[[], Settings], on_event: events.Listener = events.nobody
+        self,
+        cluster: Cluster,
+        *,
+        judge: Judge,
+        ignorer: Ignorer,
+        settings: Callable[[], Settings],
+        on_event: events.Listener = events.nobody,
     ) -> None:
-        self._cluster = cluster
-        self._judge = judge
         self._settings = settings
-        self._runner = Runner(cluster)
+        self._attempts = Attempts(cluster, judge=judge, ignorer=ignorer, settings=settings, on_event=on_event)
         self._on_event = on_event
 
     def start(self, turn: Turn, operation: Operation) -> None:
@@ -91,155 +87,75 @@ class Syncer:
         )
         log.info("sync started", app=str(turn.app.key), revision=turn.revision, automated=operation.automated, user=operation.username)
 
-    def stop(self, turn: Turn) -> None:
-        """Somebody called the sync off: what was done stays done, and nothing more follows."""
-        assert turn.state is not None
-        self._finish(turn, terminate(turn.state.results), retried=False)
+    async def stop(self, turn: Turn, *, message: str = TERMINATED) -> None:
+        """The sync is called off: its running hooks are deleted, what else was done stays done, and nothing more follows."""
+        results = await self._attempts.terminate(turn)
+        self._finish(turn, Finish(results, OperationPhase.FAILED, message), retried=False)
 
-    def supersede(self, turn: Turn) -> None:
+    async def supersede(self, turn: Turn) -> None:
         """A newer revision (or another source) takes over: the sync under way ends here."""
         assert turn.state is not None
-        self._finish(
-            turn, Finish(turn.state.results, OperationPhase.FAILED, f"superseded by {turn.revision}: {turn.state.message}"), retried=False
-        )
+        await self.stop(turn, message=f"superseded by {turn.revision}: {turn.state.message}")
 
     async def proceed(self, turn: Turn, *, save: Save) -> None:
         """Goes on with the sync under way as far as it can; ``save`` writes what is recorded so far. Sets ``turn.state`` and ``turn.again``."""
         state = turn.state
         assert state is not None
+        if await self._is_kept_back(turn, state):
+            return
         due = retry.waiting_until(state)
         if due is not None:
             if due > turn.now:
                 turn.look_again(due - turn.now)
                 return
             turn.state = retry.next_attempt(state)
-        problem = self._problem(turn)
+        problem = self._problem(turn, state.operation)
         if problem:
             self._finish(turn, Finish(state.results, OperationPhase.ERROR, problem), retried=False)
             return
         try:
-            await self._run(turn, save=save)
+            end = await self._attempts.proceed(turn, save=save)
         except HomeostatError as error:
             results = turn.state.results if turn.state is not None else ()
-            self._finish(turn, Finish(results, OperationPhase.FAILED, _with_hint(error)))
+            end = Finish(results, OperationPhase.FAILED, f"{error} (hint: {error.hint})" if error.hint else str(error))
+        if end is not None:
+            self._finish(turn, end)
 
-    def _problem(self, turn: Turn) -> str:
-        assert turn.state is not None
-        operation = turn.state.operation
+    async def _is_kept_back(self, turn: Turn, state: OperationState) -> bool:
+        """Whether the time limit of syncs, or a sync window, lets the sync go no further now."""
+        started = times.parse(state.started_at)
+        limit = self._settings().sync_timeout
+        if limit and turn.now > started + limit:
+            await self.stop(turn, message=f"{TERMINATED}: not done within {limit:.0f} s (controller.sync.timeout.seconds)")
+            return True
+        if limit:
+            turn.look_again(started + limit - turn.now)
+        permission = permitted(turn.app.windows, manual=not state.operation.automated, now=turn.now, running_since=started)
+        if permission.allowed:
+            return False
+        turn.state = replace(state, message=permission.message)
+        if permission.changes_at is not None:
+            turn.look_again(permission.changes_at - turn.now)
+        return True
+
+    def _problem(self, turn: Turn, operation: Operation) -> str:
+        """Why nothing of the operation can be carried out; empty when all is well."""
         if operation.problem:
             return operation.problem
         if operation.source is not None and operation.source != turn.source:
             return "operation.sync.source is not spec.source: to sync another source than the app's own is not supported yet"
         if turn.wanted is None:
             return "; ".join(c.message for c in turn.conditions) or "what the app wants is not known"
-        return "; ".join(opt.unsupported_options(turn.app.policy, turn.wanted.objects.values(), operation))
-
-    async def _run(self, turn: Turn, *, save: Save) -> None:
-        saved = False
-        written = time.monotonic()
-        operation = self._operation(turn)
-        asked = opt.effective(turn.app.policy, operation)
-        while True:
-            state = turn.state
-            assert state is not None
-            made = self._plan(turn)
-            done = step(made, state.results, await self._observe(to_observe(made, state.results)), dry_run=operation.dry_run)
-            turn.state = state = replace(state, results=done.results)
-            match done:
-                case RunWave(wave=wave):
-                    if not saved and not state.results:
-                        wrong = await self._rehearsed(turn, made, asked)
-                        if wrong:
-                            message = f"{failure_message(wrong)} (nothing was done, for objects would be pruned as well)"
-                            self._finish(turn, Finish(wrong, OperationPhase.FAILED, message))
-                            return
-                        # Before the first effect, so that whoever looks, and whoever takes over, knows what is going on.
-                        await save(turn)
-                        saved = True
-                    options = run_options(asked, dry_run=operation.dry_run, plan=made)
-                    outcome = await self._runner.run(wave, options=options, on_event=self._on_event)
-                    self._remember(turn, outcome)
-                    # A kind that came with this wave is watched from here on, so that its objects are not taken for gone.
-                    await self._cluster.ensure({one.task.key.group_kind for one in outcome if one.answer is not None})
-                    turn.state = replace(state, results=record(made, state.results, [d.result for d in outcome]))
-                    if time.monotonic() - written > SAVE_EVERY:
-                        await save(turn)
-                        written = time.monotonic()
-                case Wait(reason=reason, keys=keys):
-                    self._on_event(events.Waiting(reason, keys))
-                    turn.state = replace(state, message=reason)
-                    return
-                case Finish():
-                    self._finish(turn, done)
-                    return
-
-    async def _rehearsed(self, turn: Turn, made: Plan, asked: Sequence[str]) -> tuple[TaskResult, ...]:
-        """What is wrong with the plan before anything is done. What is there already was asked about by the look."""
-        if self._operation(turn).dry_run:
-            return ()
-
-        def doubtful(task: Task) -> bool:
-            known = turn.memory.expected.get(task.key)
-            return known is None or bool(known.error)
-
-        return await rehearse(self._runner, made, options=asked, doubtful=doubtful)
-
-    def _operation(self, turn: Turn) -> Operation:
-        assert turn.state is not None
-        return turn.state.operation
-
-    def _plan(self, turn: Turn) -> Plan:
-        app, wanted = turn.app, turn.wanted
-        assert wanted is not None
-        index = self._cluster.index
-        differing = {r.key for r in turn.look.resources if r.status is not SyncStatus.SYNCED}
-        managed = (index.get(key) for key in index.managed(app.id) - wanted.objects.keys())
-        namespace = app.destination.namespace
-        return plan(
-            PlanInput(
-                app_id=app.id,
-                targets=[
-                    *(Target(desired, index.get(key), key in differing) for key, desired in wanted.objects.items()),
-                    *(Target(hook) for hook in wanted.hooks),
-                ],
-                managed=[obj for obj in managed if obj is not None],
-                namespace=namespace,
-                namespace_exists=index.node(Key("", "Namespace", "", namespace)) is not None,
-                operation=self._operation(turn),
-                options=opt.effective(app.policy, self._operation(turn)),
-                tracking=self._settings().tracking,
-                recorded=turn.state.results if turn.state is not None else (),
-            )
-        )
-
-    async def _observe(self, keys: Sequence[Key]) -> LiveHealth:
-        observed: dict[Key, Observed | None] = {}
-        for key in keys:
-            live = self._cluster.index.get(key)
-            if live is None:
-                observed[key] = None
-                continue
-            metadata = live["metadata"]
-            observed[key] = Observed(
-                health=await self._judge.judge(live), deleting="deletionTimestamp" in metadata, uid=metadata.get("uid", "")
-            )
-        return observed.get
-
-    def _remember(self, turn: Turn, outcome: Sequence[Done]) -> None:
-        """The answers of the applies are what the objects are expected to be from now on."""
-        wanted = turn.wanted
-        assert wanted is not None
-        for done in outcome:
-            if done.answer is not None and done.task.key in wanted.digests and not self._operation(turn).dry_run:
-                turn.memory.expected[done.task.key] = Expected(
-                    wanted.digests[done.task.key], echo=echo(done.answer, desired=done.task.desired, applied=True)
-                )
+        if opt.FAIL_ON_SHARED in opt.effective(turn.app.policy, operation):
+            return "; ".join(f"Shared resource found: {told}" for told in turn.look.shared)
+        return ""
 
     def _finish(self, turn: Turn, end: Finish, *, retried: bool = True) -> None:
         state = turn.state
         assert state is not None
         now = time.time()
         ended = replace(state, phase=end.phase, message=end.message, results=end.results, finished_at=times.stamp(now))
+        turn.memory.made = None
         if retried:
             ended = retry.after_failure(ended, now=now)
         turn.state = ended
@@ -252,7 +168,8 @@ class Syncer:
         metrics.SYNCS.labels(turn.app.key.namespace, turn.app.key.name, str(ended.phase)).inc()
         log.info("sync finished", app=str(turn.app.key), phase=str(ended.phase), message=ended.message)
         operation = ended.operation
-        if ended.phase is OperationPhase.SUCCEEDED and not operation.dry_run and not operation.resources:
+        whole = not operation.dry_run and not operation.resources and not operation.manifests and not operation.skip_hooks
+        if ended.phase is OperationPhase.SUCCEEDED and whole:
             self._add_history(turn, ended)
 
     def _add_history(self, turn: Turn, ended: OperationState) -> None:
@@ -267,7 +184,3 @@ class Syncer:
             username=ended.operation.username,
         )
         turn.history = (*turn.history, entry)[-limit:] if limit > 0 else ()
-
-
-def _with_hint(error: HomeostatError) -> str:
-    return f"{error} (hint: {error.hint})" if error.hint else str(error)

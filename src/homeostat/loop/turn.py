@@ -11,14 +11,18 @@ from homeostat.loop.look import Look
 from homeostat.loop.memory import Memory, Wanted
 from homeostat.model.app import App
 from homeostat.model.health import Health, HealthStatus
+from homeostat.model.objects import Key
 from homeostat.model.report import Condition, Report
-from homeostat.model.sync import History, Operation, OperationState, SyncStatus
+from homeostat.model.sync import History, Operation, OperationPhase, OperationState, SyncStatus
 
 NOT_LOOKED = Look(SyncStatus.UNKNOWN, Health(HealthStatus.UNKNOWN))
 
 
 class Turn(msgspec.Struct):
-    """``requested`` and ``state`` are the operation's; ``conditions`` what a user should know; ``again`` in how many seconds to look again."""
+    """``requested`` and ``state`` are the operation's; ``conditions`` what a user should know; ``again`` in how many seconds to look again.
+
+    ``held`` are the prunes that a deletion guard holds, and why.
+    """
 
     app: App
     memory: Memory
@@ -26,6 +30,7 @@ class Turn(msgspec.Struct):
     wanted: Wanted | None = None
     look: Look = NOT_LOOKED
     revision: str = ""
+    held: dict[Key, str] = {}
     requested: Operation | None = None
     state: OperationState | None = None
     history: tuple[History, ...] = ()
@@ -42,11 +47,21 @@ class Turn(msgspec.Struct):
 
     @property
     def pinned(self) -> Operation | None:
-        """The operation of a human that is asked for or under way: its revision and source hold, whatever the app's source says by now."""
-        if self.running:
-            assert self.state is not None
-            return None if self.state.operation.automated else self.state.operation
-        return self.requested
+        """The operation whose revision and source hold, whatever the app's source says by now.
+
+        That of a human, asked for or under way; and an automated one while a hook of it runs: half a migration helps nobody.
+        """
+        if not self.running:
+            return self.requested
+        assert self.state is not None
+        return self.state.operation if not self.state.operation.automated or self.runs_hook else None
+
+    @property
+    def runs_hook(self) -> bool:
+        """A hook of the sync under way has been started and is not done."""
+        return self.running and any(
+            result.hook_type and result.hook_phase is OperationPhase.RUNNING for result in (self.state.results if self.state else ())
+        )
 
     @property
     def source(self) -> dict[str, Any]:
