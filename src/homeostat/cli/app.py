@@ -7,6 +7,8 @@ import importlib
 import click
 
 _COMMANDS = {
+    "actions": ("actions", "List and run actions on an app's objects: restart, scale, …"),
+    "confirm-deletion": ("confirm", "Confirm what an app is about to delete."),
     "create": ("edit", "Create an app."),
     "delete": ("delete", "Delete apps, with or without their objects."),
     "diff": ("diff", "Show what a sync would change."),
@@ -21,6 +23,7 @@ _COMMANDS = {
     "set": ("edit", "Change an app's source, destination or policy."),
     "sync": ("sync", "Bring the cluster to what Git declares."),
     "terminate-op": ("terminate", "Call a running sync off."),
+    "why": ("why", "Say why an object, or a field of it, is as it is."),
     "wait": ("wait", "Wait until apps are synced and healthy."),
 }
 """The module of each verb, and its summary: to list them must not import them all."""

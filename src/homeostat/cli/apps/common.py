@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -68,8 +68,13 @@ class Seconds(click.ParamType[float]):
         return seconds
 
 
-def verb(name: str, *, kind: type[click.Command] = Command, short_help: str | None = None) -> Callable[[Verb], click.Command]:
-    """Makes a command of a coroutine function, with the options of :class:`Place`; what it answers is the exit code."""
+def verb(
+    name: str, *, kind: type[click.Command] = Command, short_help: str | None = None, control: Sequence[str] = ("-n", "--namespace")
+) -> Callable[[Verb], click.Command]:
+    """Makes a command of a coroutine function, with the options of :class:`Place`; what it answers is the exit code.
+
+    ``control`` is how the option for the control namespace is called, where argocd uses ``--namespace`` for something else.
+    """
 
     def made(function: Verb) -> click.Command:
         @functools.wraps(function)
@@ -78,7 +83,11 @@ def verb(name: str, *, kind: type[click.Command] = Command, short_help: str | No
 
         for option in (
             click.option(
-                "-n", "--namespace", default="argocd", show_default=True, help="The control namespace, which holds the Applications."
+                *control,
+                "namespace",
+                default="argocd",
+                show_default=True,
+                help="The control namespace, which holds the Applications.",
             ),
             click.option("--context", metavar="NAME", help="The context of the kubeconfig to use."),
             click.option("--kubeconfig", metavar="FILE", help="The cluster. [default: $KUBECONFIG, ~/.kube/config, or the pod's own]"),
@@ -137,3 +146,13 @@ def complete_names(ctx: click.Context, param: click.Parameter, incomplete: str) 
     given = ctx.params
     place = Place(given.get("kubeconfig"), given.get("context"), given.get("namespace") or "argocd")
     return [name for name in completion.names(place) if name.startswith(incomplete) and name not in taken]
+
+
+def complete_objects(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    """The objects of the app that was named before, as ``KIND/NAME``, for a shell."""
+    from homeostat.cli.apps import completion  # noqa: PLC0415
+
+    del param
+    given = ctx.params
+    place = Place(given.get("kubeconfig"), given.get("context"), given.get("namespace") or "argocd")
+    return [one for one in completion.objects(place, given.get("name") or "") if one.lower().startswith(incomplete.lower())]
