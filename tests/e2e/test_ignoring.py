@@ -136,15 +136,20 @@ async def test_an_excluded_kind_is_left_alone_until_it_is_excluded_no_more(apps:
 async def test_an_update_that_does_not_count_makes_no_app_due_and_others_do(apps: Apps, repository: Repository) -> None:
     configure(apps, resource__customizations__ignoreResourceUpdates__ConfigMap="jqPathExpressions: ['.data.clock']\n")
     repository.write("a/one.yaml", config("one", clock="0", colour="blue"))
+    repository.write("b/two.yaml", config("two", colour="blue"))
     await repository.push()
-    name = await apps.create("quiet", repository.url, "a")
-    await apps.synced(name)
-    namespace = apps.namespace("quiet")
-    apps.plane.kubectl("-n", namespace, "patch", "configmap/one", "--type=merge", '-p={"data":{"clock":"1"}}')
-    app = await apps.get(name)
-    assert app["status"]["sync"]["status"] == "Synced"
+    quiet = await apps.create("quiet", repository.url, "a")
+    other = await apps.create("other", repository.url, "b")
+    await apps.synced(quiet)
+    await apps.synced(other)
+    patch = ("patch", "--type=merge", "configmap")
+    apps.plane.kubectl("-n", apps.namespace("quiet"), *patch, "one", '-p={"data":{"clock":"1"}}')
+    apps.plane.kubectl("-n", apps.namespace("other"), *patch, "two", '-p={"data":{"colour":"red"}}')
+    await apps.until_live("", "ConfigMap", apps.namespace("other"), "two", lambda two: two is not None and two["data"]["colour"] == "blue")
+    one = await apps.live("", "ConfigMap", apps.namespace("quiet"), "one")
+    assert one is not None
+    assert one["data"]["clock"] == "1", "what happened later to another app has been healed"
     # The next change that counts brings the app back, and what was passed over comes to light with it.
-    apps.plane.kubectl("-n", namespace, "patch", "configmap/one", "--type=merge", '-p={"data":{"colour":"red"}}')
-    await apps.until_live(
-        "", "ConfigMap", namespace, "one", lambda one: one is not None and one["data"] == {"clock": "0", "colour": "blue"}
-    )
+    apps.plane.kubectl("-n", apps.namespace("quiet"), *patch, "one", '-p={"data":{"colour":"red"}}')
+    healed = {"clock": "0", "colour": "blue"}
+    await apps.until_live("", "ConfigMap", apps.namespace("quiet"), "one", lambda one: one is not None and one["data"] == healed)

@@ -250,6 +250,28 @@ async def test_other_tracking_settings_are_read_anew(plane: Plane, namespace: st
         assert cluster.index.managed(app) == {key(namespace, "one")}
 
 
+async def test_an_excluded_kind_is_not_watched_and_nobodys_trouble_and_watched_once_it_is_not_excluded(
+    plane: Plane, namespace: str
+) -> None:
+    app = f"app-{namespace}"
+    excluded: set[GroupKind] = set()
+    async with await Client.connect(str(plane.kubeconfig)) as client, Cluster(client, excluded=excluded.__contains__) as cluster:
+        await client.apply(CONFIG_MAPS, marked(namespace, "one", app))
+        await cluster.ensure([CONFIG_MAP])
+        assert cluster.index.managed(app) == {key(namespace, "one")}
+        ear = listen(cluster)
+        excluded.add(CONFIG_MAP)
+        await cluster.refilter()
+        assert ("one", {app}) in ear.told, "the app looks again"
+        assert cluster.index.managed(app) == frozenset()
+        await cluster.ensure([CONFIG_MAP])
+        assert cluster.unavailable([CONFIG_MAP]) == {}
+        assert cluster.index.managed(app) == frozenset()
+        excluded.clear()
+        await cluster.ensure([CONFIG_MAP])
+        assert cluster.index.managed(app) == {key(namespace, "one")}
+
+
 async def test_a_cluster_that_went_away_is_told_and_caught_up_with(plane: Plane, namespace: str) -> None:
     async with Proxy(plane.kubeconfig) as proxy, live(proxy.kubeconfig) as cluster, await Client.connect(str(plane.kubeconfig)) as direct:
         app = f"app-{namespace}"

@@ -169,3 +169,18 @@ def test_the_strings_of_a_secret_are_put_where_the_server_keeps_them() -> None:
     assert desired.object["data"] == {"kept": "YQ==", "both": "Yg==", "new": "Yw=="}
     assert "stringData" not in desired.object
     assert "stringData" in secret, "manifests are not changed"
+
+
+def test_objects_of_excluded_kinds_are_left_out_with_a_warning() -> None:
+    manifests = [Manifest(_object(name="a"), Origin()), Manifest(_object("Thing", "nowhere.io/v1", name="b"), Origin())]
+    result = normalise(
+        manifests,
+        scope=lambda kind: True if kind.kind == "ConfigMap" else None,
+        namespace="dest",
+        tracking=Tracking(),
+        app_id="shop",
+        excluded=lambda kind: kind.kind == "Thing",
+    )
+    assert [key.name for key in result.desired] == ["a"]
+    assert result.unknown == {}
+    assert result.warnings == (("ExcludedResourceWarning", "Resource nowhere.io/Thing b is excluded in the settings"),)

@@ -302,6 +302,22 @@ async def test_the_build_environment_is_filled_in_where_argo_cd_does(renderer: R
     assert rendered.manifests[0].object["metadata"]["name"] == "shop"
 
 
+@pytest.mark.parametrize("exclude", ["", "{x,y}.yaml"])
+async def test_jsonnet_files_are_left_out_where_jsonnet_is_switched_off(renderer: Renderer, exclude: str) -> None:
+    files: Contents = {
+        "web/a.yaml": CONFIG_MAP,
+        "web/x.yaml": CONFIG_MAP.replace("settings", "x"),
+        "web/sub/b.jsonnet": 'error "not evaluated"',
+    }
+    source = msgspec.structs.replace(_WEB, directory=DirectoryOptions(recurse=True, exclude=exclude))
+    context = RenderContext(app_name="shop", disabled=("Directory",))
+    rendered = await renderer.render(source=source, tree=MemoryTree(files), context=context)
+    names = [manifest.object["metadata"]["name"] for manifest in rendered.manifests]
+    assert names == (["settings"] if exclude else ["settings", "x"])
+    with pytest.raises(RenderFailedError, match="not evaluated"):
+        await renderer.render(source=source, tree=MemoryTree(files), context=RenderContext(app_name="shop"))
+
+
 async def test_patches_of_the_app_are_traced_too(renderer: Renderer) -> None:
     source = msgspec.structs.replace(_WEB, kustomize=KustomizeOptions(patches=(KustomizePatch(path="more.yaml"),)))
     tree = MemoryTree({**KUSTOMIZE, "web/more.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: settings}\ndata: {more: x}\n"})
