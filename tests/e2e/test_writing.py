@@ -92,10 +92,11 @@ async def _pushed(apps: Apps, repository: Repository, name: str) -> str:
     return commit
 
 
-async def test_a_job_that_is_replaced_by_force_runs_again_for_a_commit_and_for_nothing_else(
+async def test_a_job_that_is_replaced_by_force_runs_again_with_every_sync_and_for_nothing_else(
     apps: Apps, controller: Controller, repository: Repository
 ) -> None:
     repository.write("a/do.yaml", job("one"))
+    repository.write("a/one.yaml", config("one", colour="blue"))
     await repository.push()
     name = await apps.create("force", repository.url, "a", syncPolicy=policy())
     await apps.synced(name)
@@ -103,16 +104,20 @@ async def test_a_job_that_is_replaced_by_force_runs_again_for_a_commit_and_for_n
     first = await apps.live("batch", "Job", namespace, "do")
     await controller.stop()
     await controller.start()
-    repository.write("a/one.yaml", config("other", colour="blue"))
+    apps.plane.kubectl("-n", namespace, "patch", "configmap", "one", "--type=merge", '-p={"data":{"colour":"red"}}')
+    await apps.until_live("", "ConfigMap", namespace, "one", lambda one: one is not None and one["data"]["colour"] == "blue")
+    await apps.synced(name)
+    still = await apps.live("batch", "Job", namespace, "do")
     repository.write("a/do.yaml", job("two"))
     app = await apps.synced(name, await _pushed(apps, repository, name))
     second = await apps.live("batch", "Job", namespace, "do")
     assert first is not None
+    assert still is not None
     assert second is not None
+    assert still["metadata"]["uid"] == first["metadata"]["uid"]
     assert second["metadata"]["uid"] != first["metadata"]["uid"]
     assert second["spec"]["template"]["spec"]["containers"][0]["command"] == ["two"]
-    messages = {r["name"]: r["message"] for r in app["status"]["operationState"]["syncResult"]["resources"]}
-    assert "deleted and created again" in messages["do"] or app["status"]["resources"][0]["health"]["status"] == "Healthy"
+    assert {r["name"]: r["status"] for r in app["status"]["resources"]} == {"do": "Synced", "one": "Synced"}
 
 
 @pytest.mark.usefixtures("controller")

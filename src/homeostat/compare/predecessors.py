@@ -25,6 +25,8 @@ MANAGER: Final = "homeostat"
 UPDATER: Final = "homeostat-update"
 """The field manager of what we patch or replace (``ServerSideApply=false``, ``Replace=true``): such writes are recorded with all defaults in them, and
 must not be mixed up with what was applied."""
+NAMESPACE_MANAGER: Final = "homeostat-namespace"
+"""The field manager of the metadata that an app gives its namespace (``managedNamespaceMetadata``), so that whoever else writes to it is left alone."""
 
 LAST_APPLIED: Final = "kubectl.kubernetes.io/last-applied-configuration"
 LAST_APPLIED_PATH: Final = ("f:metadata", "f:annotations", f"f:{LAST_APPLIED}")

@@ -11,6 +11,8 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 from msgspec.structs import replace
 
+from homeostat.compare import predecessors
+from homeostat.compare.predecessors import NAMESPACE_MANAGER
 from homeostat.model.hooks import is_hook, takes_part
 from homeostat.model.manifest import Desired
 from homeostat.model.objects import Key, Object, annotations_of, key_of, version_of
@@ -203,9 +205,18 @@ def _namespace(given: PlanInput, tasks: Iterable[Task]) -> tuple[Wave, ...]:
 
 
 def _is_as_declared(given: PlanInput) -> bool:
-    """Whether the namespace is there with the labels and annotations that it should have."""
+    """Whether the namespace is there with the labels and annotations that it should have, and with none that an app gave it and no longer wants.
+
+    An app that says nothing of them takes nothing away: what is there may be another app's.
+    """
     if given.namespace_live is None:
         return False
+    own = predecessors.own_entry(predecessors.entries_of(given.namespace_live), NAMESPACE_MANAGER)
+    owned = predecessors.fields_of(own or {}).get("f:metadata") or {}
+    for wanted, field in ((given.namespace_labels, "f:labels"), (given.namespace_annotations, "f:annotations")):
+        given_before = {element[2:] for element in owned.get(field) or () if element != "."}
+        if (given.namespace_labels or given.namespace_annotations) and not given_before <= wanted.keys():
+            return False
     metadata = given.namespace_live["metadata"]
     declared = ((given.namespace_labels, metadata.get("labels")), (given.namespace_annotations, metadata.get("annotations")))
     return all((there or {}).get(name) == value for wanted, there in declared for name, value in wanted.items())

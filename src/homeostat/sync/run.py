@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from homeostat.compare.predecessors import NAMESPACE_MANAGER
 from homeostat.compare.takeover import takeover
 from homeostat.live.client import MANAGER
 from homeostat.live.errors import AlreadyExistsError, ApiError, ConflictError, InvalidObjectError, NotFoundError, UnavailableError
@@ -27,10 +28,6 @@ from homeostat.sync.order import CRD, NAMESPACE, defined_by
 from homeostat.sync.step import Cleanup
 from homeostat.sync.tidying import Target
 from homeostat.sync.writing import Writer, is_spared
-
-NAMESPACE_MANAGER = "homeostat-namespace"
-"""The field manager of a namespace's own metadata (``managedNamespaceMetadata``), so that whoever else writes to it is left alone."""
-
 
 _UNPROCESSABLE = 422
 """What the API server answers to a change that it does not allow; a malformed object has another status."""
