@@ -17,7 +17,7 @@ from homeostat.desired.sources.errors import CacheError, SlowError
 
 _SECONDS = 60.0
 _SEPARATOR = "\x1f"
-_FORMAT = "%x1f".join(("%H", "%an", "%ae", "%at", "%s"))
+_FORMAT = "%H%x1f%an%x1f%ae%x1f%at%x1f%s"
 _MOST_PATHS = 2000
 
 
