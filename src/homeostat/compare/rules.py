@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -51,8 +52,13 @@ def choose(rules: Iterable[Ignore], key: Key) -> Chosen:
     return Chosen(tuple(pointers), tuple(programs), frozenset(managers))
 
 
-def malformed(rule: Ignore) -> Iterator[tuple[str, str]]:
+@lru_cache(maxsize=4096)
+def malformed(rule: Ignore) -> tuple[tuple[str, str], ...]:
     """What can be seen to be wrong with ``rule``: (field, problem)."""
+    return tuple(_malformed(rule))
+
+
+def _malformed(rule: Ignore) -> Iterator[tuple[str, str]]:
     for field, pattern in (("group", rule.group), ("kind", rule.kind)):
         try:
             glob.parse(pattern)

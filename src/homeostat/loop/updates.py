@@ -13,7 +13,6 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 import orjson
@@ -49,6 +48,8 @@ class Updates:
         self._ignorer = ignorer
         self._judge = judge
         self._settings = settings
+        self._asked: tuple[Ignore, ...] = ()
+        self._kinds: dict[GroupKind, bool] = {}
         # The changes of one object are examined one after the other: always by the same worker.
         self._lines: list[deque[_Waiting]] = [deque() for _ in range(_WORKERS)]
         self._news = [asyncio.Event() for _ in range(_WORKERS)]
@@ -68,7 +69,7 @@ class Updates:
 
     def _take(self, change: Change, after: bytes) -> bool:
         asked = self._settings().ignore_updates
-        if not asked or not _meant(asked, change.key.group_kind):
+        if not asked or not self._meant(asked, change.key.group_kind):
             return False
         number = hash(change.key) % _WORKERS
         if len(self._lines[number]) >= _MOST_WAITING:
@@ -76,6 +77,15 @@ class Updates:
         self._lines[number].append(_Waiting(change, after))
         self._news[number].set()
         return True
+
+    def _meant(self, asked: tuple[Ignore, ...], kind: GroupKind) -> bool:
+        """Whether any rule may be meant for the kind; remembered while the rules stay."""
+        if asked is not self._asked:
+            self._asked, self._kinds = asked, {}
+        known = self._kinds.get(kind)
+        if known is None:
+            known = self._kinds[kind] = any(glob.matches(rule.group, kind.group) and glob.matches(rule.kind, kind.kind) for rule in asked)
+        return known
 
     async def _work(self, line: deque[_Waiting], news: asyncio.Event) -> None:
         while True:
@@ -107,8 +117,3 @@ class Updates:
             rest = await self._ignorer.cut(rest, asked.programs)
         metadata = obj.get("metadata") or {}
         return metadata.get("uid"), metadata.get("deletionTimestamp"), rest
-
-
-@lru_cache(maxsize=4096)
-def _meant(asked: tuple[Ignore, ...], kind: GroupKind) -> bool:
-    return any(glob.matches(rule.group, kind.group) and glob.matches(rule.kind, kind.kind) for rule in asked)
