@@ -27,7 +27,14 @@ apiVersion: batch/v1
 kind: JobList
 items:
 - {metadata: {name: done}, status: {conditions: [{type: Complete, status: "True", message: "it is\\n done"}]}}
+---
+apiVersion: example.com/v1
+kind: Thing
+metadata: {name: x}
+status: {conditions: [{type: Ready, status: "False", message: not yet}]}
 """
+
+CLAIM = "built-in rule for PersistentVolumeClaim"
 
 SETTINGS = """
 apiVersion: v1
@@ -50,11 +57,12 @@ def test_a_table(manifests: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["health", manifests]) == 0
     lines = [line.split() for line in capsys.readouterr().out.splitlines()]
     assert lines == [
-        ["KIND", "NAMESPACE", "NAME", "HEALTH", "MESSAGE"],
-        ["Deployment", "shop", "web", "Suspended", "Deployment", "is", "paused"],
-        ["ConfigMap", "settings", "-"],
-        ["PersistentVolumeClaim", "data", "Degraded"],
-        ["Job", "done", "Healthy", "it", "is", "done"],
+        ["KIND", "NAMESPACE", "NAME", "HEALTH", "RULE", "MESSAGE"],
+        ["Deployment", "shop", "web", "Suspended", "built-in", "rule", "for", "apps/Deployment", "Deployment", "is", "paused"],
+        ["ConfigMap", "settings", "-", "-"],
+        ["PersistentVolumeClaim", "data", "Degraded", "built-in", "rule", "for", "PersistentVolumeClaim"],
+        ["Job", "done", "Healthy", "built-in", "rule", "for", "batch/Job", "it", "is", "done"],
+        ["Thing", "x", "Progressing", "kstatus", "conventions", "not", "yet"],
     ]
 
 
@@ -68,16 +76,17 @@ def test_json_as_an_application_lists_its_resources(manifests: str, capsys: pyte
             "namespace": "shop",
             "name": "web",
             "health": {"status": "Suspended", "message": "Deployment is paused"},
+            "rule": "built-in rule for apps/Deployment",
         },
         {"version": "v1", "kind": "ConfigMap", "name": "settings"},
-        {"version": "v1", "kind": "PersistentVolumeClaim", "name": "data", "health": {"status": "Degraded"}},
+        {"version": "v1", "kind": "PersistentVolumeClaim", "name": "data", "health": {"status": "Degraded"}, "rule": CLAIM},
     ]
 
 
 def test_the_exit_code_tells_of_bad_health_when_it_is_asked_to(manifests: str, tmp_path: Path) -> None:
     assert run(["health", manifests, "--exit-code"]) == 1
     good = tmp_path / "good.yaml"
-    good.write_text(MANIFESTS.replace("Lost", "Bound"))
+    good.write_text(MANIFESTS.replace("Lost", "Bound").replace('"False"', '"True"'))
     assert run(["health", str(good), "--exit-code"]) == 0
 
 
@@ -88,6 +97,7 @@ def test_scripts_from_settings(manifests: str, tmp_path: Path, capsys: pytest.Ca
     assert run(["health", manifests, "--settings", str(settings), "-o", "json"]) == 0
     first = orjson.loads(capsys.readouterr().out)[0]
     assert first["health"] == {"status": "Degraded", "message": "by script web"}
+    assert first["rule"] == "Lua for apps/Deployment"
 
 
 @pytest.mark.parametrize(

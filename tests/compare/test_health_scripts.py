@@ -7,10 +7,12 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from homeostat.argo.settings import CONFIG, read_settings
+from homeostat.compare.health.builtin import Verdict
 from homeostat.compare.health.scripts import Judge, find
 from homeostat.evaluate.pool import Pool
 from homeostat.model.health import Health, HealthStatus
-from homeostat.model.objects import Object
+from homeostat.model.objects import GroupKind, Object, split_api_version
 from homeostat.model.settings import HealthScript
 from tests import evaluators
 
@@ -91,7 +93,7 @@ async def test_an_endless_script_makes_its_object_unknown_and_harms_nobody(pool:
 
 
 async def test_what_a_script_said_of_a_version_is_remembered(pool: Pool) -> None:
-    scripts = [deployment_script('return {status="Healthy", message=tostring(obj.spec.n)}')]
+    scripts = (deployment_script('return {status="Healthy", message=tostring(obj.spec.n)}'),)
     judge = Judge(pool, lambda: scripts)
 
     def version(number: int, resource_version: str) -> Object:
@@ -100,7 +102,7 @@ async def test_what_a_script_said_of_a_version_is_remembered(pool: Pool) -> None
     assert await judge.judge(version(1, "1")) == Health(HealthStatus.HEALTHY, "1")
     assert await judge.judge(version(2, "1")) == Health(HealthStatus.HEALTHY, "1"), "the version is the same, so nobody is asked"
     assert await judge.judge(version(2, "2")) == Health(HealthStatus.HEALTHY, "2")
-    scripts[0] = deployment_script('return {status="Degraded"}')
+    scripts = (deployment_script('return {status="Degraded"}'),)
     assert await judge.judge(version(2, "2")) == Health(HealthStatus.DEGRADED), "another script is asked again"
 
 
@@ -123,6 +125,33 @@ return hs
     child: Object = {"apiVersion": "argoproj.io/v1alpha1", "kind": "Application", "metadata": {"name": "child"}}
     assert await judge.judge(child) == Health(HealthStatus.PROGRESSING)
     assert await judge.judge(child | {"status": {"health": {"status": "Degraded", "message": "m"}}}) == Health(HealthStatus.DEGRADED, "m")
+
+
+async def test_the_order_is_exact_script_then_wildcard_then_built_in_rule_then_conventions(pool: Pool) -> None:
+    """The keys are those of argocd-cm."""
+    says = 'if obj.spec.silent then return nil end\nreturn {status="Healthy", message="%s"}'
+    data = {
+        "resource.customizations.health.*.crossplane.io_*": says % "wildcard",
+        "resource.customizations.health.s3.aws.crossplane.io_Bucket": says % "exact",
+        "resource.customizations.health.example.com_*": 'return {status="Healthy", message=string.upper("open")}',
+        "resource.customizations.useOpenLibs.example.com_*": "true",
+    }
+    settings = read_settings({CONFIG: {"metadata": {"name": CONFIG}, "data": data}}, namespace="argocd")
+    assert not settings.warnings
+    judge = Judge(pool, lambda: settings.health_scripts)
+
+    async def verdict(api_version: str, kind: str, *, silent: bool = False) -> Verdict:
+        status = {"conditions": [{"type": "Ready", "status": "True"}]}
+        obj: Object = {"apiVersion": api_version, "kind": kind, "metadata": {"name": "x"}, "spec": {"silent": silent}, "status": status}
+        return await judge.verdict(obj)
+
+    said = await verdict("s3.aws.crossplane.io/v1", "Bucket")
+    assert (said.health, said.rule) == (Health(HealthStatus.HEALTHY, "exact"), "Lua for s3.aws.crossplane.io/Bucket")
+    said = await verdict("s3.aws.crossplane.io/v1", "BucketPolicy")
+    assert (said.health, said.rule) == (Health(HealthStatus.HEALTHY, "wildcard"), "Lua for *.crossplane.io/*")
+    assert (await verdict("s3.aws.crossplane.io/v1", "Bucket", silent=True)).rule == "built-in rule for *.crossplane.io"
+    assert (await verdict("example.com/v1", "Thing")).health == Health(HealthStatus.HEALTHY, "OPEN")
+    assert (await verdict("other.com/v1", "Thing")).rule == "kstatus conventions"
 
 
 async def test_without_an_evaluator_a_script_makes_its_kind_unknown() -> None:
@@ -149,5 +178,5 @@ def test_which_script_is_meant(api_version: str, kind: str, expected: str | None
         HealthScript("ec2.aws.example.com", "Special", "exact"),
         HealthScript("", "ConfigMap", "core"),
     )
-    found = find(scripts, {"apiVersion": api_version, "kind": kind, "metadata": {}})
+    found = find(scripts, GroupKind(split_api_version(api_version)[0], kind))
     assert (found.script if found else None) == expected

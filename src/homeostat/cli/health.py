@@ -13,10 +13,11 @@ import click
 from homeostat.cli import output as out
 from homeostat.model import yaml
 from homeostat.model.errors import InvalidError
-from homeostat.model.health import Health, HealthStatus
+from homeostat.model.health import HealthStatus
 from homeostat.model.objects import Object, key_of, version_of
 
 if TYPE_CHECKING:
+    from homeostat.compare.health.builtin import Verdict
     from homeostat.model.settings import HealthScript
 
 _GOOD = {HealthStatus.HEALTHY, HealthStatus.SUSPENDED}
@@ -37,25 +38,26 @@ _GOOD = {HealthStatus.HEALTHY, HealthStatus.SUSPENDED}
 def health(*, files: tuple[Path, ...], settings: Path | None, exit_code: bool, output: str) -> int:
     """Judge the health of the objects in FILE..., as they are with their status (`kubectl get … -o yaml`). `-` is standard input.
 
-    An object of a kind that no rule judges has no health, and counts for nothing. The exit code is 0 when all objects could be read, however
-    they are; with `--exit-code` it is 1 when one of them is Progressing, Missing, Degraded or Unknown.
+    RULE says where a health comes from: a script of the settings, a built-in rule, or the conventions of kstatus for kinds that nobody here
+    knows. An object in which nothing tells has no health, and counts for nothing. The exit code is 0 when all objects could be read, however they are; with `--exit-code` it is 1 when
+    one of them is Progressing, Missing, Degraded or Unknown.
     """
     objects = [obj for path in files for obj in _objects(path)]
     judged = asyncio.run(_judge(objects, _scripts(settings)))
     if output == "table":
         rows = [_row(obj, found) for obj, found in zip(objects, judged, strict=True)]
-        out.print_table(["kind", "namespace", "name", "health", "message"], rows)
+        out.print_table(["kind", "namespace", "name", "health", "rule", "message"], rows)
     else:
         out.print_data([_data(obj, found) for obj, found in zip(objects, judged, strict=True)], output)
-    return int(exit_code and any(found is not None and found.status not in _GOOD for found in judged))
+    return int(exit_code and any(found.health is not None and found.health.status not in _GOOD for found in judged))
 
 
-async def _judge(objects: Sequence[Object], scripts: Sequence[HealthScript]) -> list[Health | None]:
+async def _judge(objects: Sequence[Object], scripts: Sequence[HealthScript]) -> list[Verdict]:
     from homeostat.compare.health.scripts import Judge, find  # noqa: PLC0415
 
-    if not any(find(scripts, obj) for obj in objects):
+    if not any(find(scripts, key_of(obj).group_kind) for obj in objects):
         judge = Judge()
-        return [await judge.judge(obj) for obj in objects]
+        return [await judge.verdict(obj) for obj in objects]
     from homeostat import toolchain  # noqa: PLC0415
     from homeostat.evaluate.pool import Pool  # noqa: PLC0415
 
@@ -63,7 +65,7 @@ async def _judge(objects: Sequence[Object], scripts: Sequence[HealthScript]) -> 
         program = await asyncio.to_thread(toolchain.program, "evaluator", progress=tell)
     async with Pool(program=program, size=1) as pool:
         judge = Judge(pool, lambda: scripts)
-        return [await judge.judge(obj) for obj in objects]
+        return [await judge.verdict(obj) for obj in objects]
 
 
 def _objects(path: Path) -> list[Object]:
@@ -115,16 +117,18 @@ def _scripts(path: Path | None) -> Sequence[HealthScript]:
     return settings.health_scripts
 
 
-def _row(obj: Object, found: Health | None) -> list[str]:
-    key = key_of(obj)
-    return [key.kind, key.namespace, key.name, str(found.status) if found else "-", " ".join(found.message.split()) if found else ""]
+def _row(obj: Object, found: Verdict) -> list[str]:
+    key, health = key_of(obj), found.health
+    said = " ".join(health.message.split()) if health else ""
+    return [key.kind, key.namespace, key.name, str(health.status) if health else "-", found.rule or "-", said]
 
 
-def _data(obj: Object, found: Health | None) -> dict[str, Any]:
-    """As an Application's status lists a resource: ``health`` is left out where there is none."""
-    key = key_of(obj)
+def _data(obj: Object, found: Verdict) -> dict[str, Any]:
+    """As an Application's status lists a resource: ``health`` is left out where there is none. And the rule that judged."""
+    key, health = key_of(obj), found.health
     data: dict[str, Any] = {"group": key.group, "version": version_of(obj), "kind": key.kind, "namespace": key.namespace, "name": key.name}
     shown = {name: value for name, value in data.items() if value or name == "name"}
-    if found is not None:
-        shown["health"] = {"status": str(found.status)} | ({"message": found.message} if found.message else {})
+    if health is not None:
+        shown["health"] = {"status": str(health.status)} | ({"message": health.message} if health.message else {})
+        shown["rule"] = found.rule
     return shown

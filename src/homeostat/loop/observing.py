@@ -21,7 +21,7 @@ async def observe(index: Index, judge: Judge, keys: Iterable[Key], *, app_id: st
             continue
         metadata = live["metadata"]
         observed[key] = Observed(
-            health=await judge.judge(live),
+            health=await judge.gate(live),
             deleting="deletionTimestamp" in metadata,
             uid=metadata.get("uid", ""),
             run=annotations_of(live).get(RUN, ""),

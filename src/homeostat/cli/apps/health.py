@@ -21,7 +21,7 @@ from homeostat.live.discovery import Discovery
 from homeostat.live.errors import ApiError, ForbiddenError, NotFoundError
 from homeostat.model import tasks
 from homeostat.model.health import Health, HealthStatus
-from homeostat.model.objects import Object
+from homeostat.model.objects import Object, key_of
 from homeostat.model.settings import HealthScript
 
 _AT_ONCE = 16
@@ -40,7 +40,7 @@ async def judged(applications: Applications, app: Object) -> Object:
     async def get(entry: dict[str, Any]) -> Object | None:
         key = key_in(entry)
         resource = discovery.find(key.group_kind, entry.get("version") or "")
-        unjudged = key.group_kind not in builtin.RULES and find(scripts, {"apiVersion": f"{key.group}/v1", "kind": key.kind}) is None
+        unjudged = key.group_kind in builtin.STATUSLESS and find(scripts, key.group_kind) is None
         if resource is None or (unjudged and entry.get("status") == "Synced"):
             return {}
         async with gate:
@@ -74,7 +74,7 @@ async def _judge(objects: Sequence[Object | None], scripts: Sequence[HealthScrip
     async def all_by(judge: Judge) -> list[Health | None]:
         return [_MISSING if obj is None else await judge.judge(obj) if obj else None for obj in objects]
 
-    if not any(obj and find(scripts, obj) for obj in objects):
+    if not any(obj and find(scripts, key_of(obj).group_kind) for obj in objects):
         return await all_by(Judge())
     from homeostat import toolchain  # noqa: PLC0415
     from homeostat.evaluate.pool import Pool  # noqa: PLC0415

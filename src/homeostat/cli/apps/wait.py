@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from homeostat.cli.apps.common import Place, apps_argument, limited, timeout_opt
 from homeostat.cli.apps.control import Applications, connected
 from homeostat.cli.apps.errors import RefusedError
 from homeostat.cli.apps.operations import ResourceFilter, is_chosen
+from homeostat.compare.health.custom import application
 from homeostat.model import tasks
 from homeostat.model.objects import Object
 
@@ -146,17 +146,6 @@ def _said(app: Object, goals: Goals) -> str:
 
 
 def _is_current(app: Object) -> bool:
-    """Whether the status is about the spec as it stands. Another writer may leave out what is empty, and write times and texts in its own way."""
+    """Whether the status is about the spec as it stands."""
     compared = words.part(app, "status", "sync", "comparedTo")
-    return not compared or all(
-        _kernel(words.part(app, "spec").get(name)) == _kernel(compared.get(name)) for name in ("source", "sources", "destination")
-    )
-
-
-def _kernel(value: Any) -> Any:
-    """``value`` without what is empty."""
-    if isinstance(value, dict):
-        return {name: kernel for name, below in value.items() if (kernel := _kernel(below)) not in (None, "", False, [], {})} or None
-    if isinstance(value, list):
-        return [_kernel(one) for one in value] or None
-    return re.sub(r"/+$", "", value) if isinstance(value, str) else value
+    return not compared or application.describes(compared, words.part(app, "spec"))

@@ -1,7 +1,7 @@
 """Health by the operator's own Lua scripts, before the built-in rules.
 
-Order (reference 1.7): the script for exactly this kind, else the first whose globs match, else the built-in rule. A script that returns
-nothing leaves the object to the built-in rule. One that fails, runs for too long or answers nonsense makes this object Unknown, with the
+Order (reference 1.7): the script for exactly this kind, else the first whose globs match, else the built-in rules. A script that returns
+nothing leaves the object to the built-in rules. One that fails, runs for too long or answers nonsense makes this object Unknown, with the
 reason, and harms nobody else: scripts run in the evaluators. What a script said of one version of an object is remembered.
 Reading scripts from settings is not done here.
 """
@@ -14,12 +14,14 @@ from typing import Any, Final, NamedTuple
 import structlog
 
 from homeostat.compare.health import builtin
+from homeostat.compare.health.builtin import Verdict
+from homeostat.compare.health.custom import application
 from homeostat.evaluate.errors import EvaluateError, EvaluatorCrashError
 from homeostat.evaluate.pool import Pool
 from homeostat.evaluate.requests import LuaRequest
 from homeostat.model.glob import matches
 from homeostat.model.health import Health, HealthStatus
-from homeostat.model.objects import Object, key_of
+from homeostat.model.objects import GroupKind, Object, key_of
 from homeostat.model.settings import HealthScript
 
 log = structlog.get_logger(__name__)
@@ -37,26 +39,52 @@ class _Said(NamedTuple):
 
 
 class Judge:
-    """Judges objects by scripts and built-in rules. ``scripts`` answers those that are in force; ``pool`` runs them."""
+    """Judges objects by scripts and built-in rules. ``scripts`` answers those that are in force, others in a new sequence; ``pool`` runs them."""
 
     def __init__(self, pool: Pool | None = None, scripts: Callable[[], Sequence[HealthScript]] = tuple) -> None:
         self._pool = pool
         self._scripts = scripts
         self._said: dict[str, _Said] = {}
+        self._found: dict[GroupKind, HealthScript | None] = {}
+        self._found_in: Sequence[HealthScript] = ()
 
     async def judge(self, obj: Object) -> Health | None:
         """The health of ``obj``; ``None`` when nobody judges its kind. Never raises for what is wrong with the object or a script."""
+        return (await self.verdict(obj)).health
+
+    async def gate(self, obj: Object) -> Health | None:
+        """How a wave that waits for ``obj`` sees it: its health, and for a child Application without a script more than that.
+
+        What it says of an Application must not become the health of an app: see :mod:`homeostat.compare.health.custom.application`.
+        """
+        health = await self.judge(obj)
+        if health is None and key_of(obj).group_kind == application.APPLICATION:
+            return application.gate(obj)
+        return health
+
+    async def verdict(self, obj: Object) -> Verdict:
+        """The health of ``obj`` and the rule that it comes from."""
         pending = builtin.deletion(obj)
         if pending is not None:
-            return pending
+            return Verdict(pending, builtin.PENDING_DELETION)
+        script = self._script_for(obj)
+        if script is not None:
+            health = await self._ask(script, obj)
+            if health is not None:
+                return Verdict(health, f"Lua for {script.group}/{script.kind}" if script.group else f"Lua for {script.kind}")
+        return builtin.verdict(obj)
+
+    def _script_for(self, obj: Object) -> HealthScript | None:
+        """:func:`find`, once for each kind until other scripts are in force: there may be many, and this runs with every event."""
         scripts = self._scripts()
-        if scripts:
-            script = find(scripts, obj)
-            if script is not None:
-                health = await self._ask(script, obj)
-                if health is not None:
-                    return health
-        return builtin.by_rule(obj)
+        if not scripts:
+            return None
+        if scripts is not self._found_in:
+            self._found, self._found_in = {}, scripts
+        kind = key_of(obj).group_kind
+        if kind not in self._found:
+            self._found[kind] = find(scripts, kind)
+        return self._found[kind]
 
     async def _ask(self, script: HealthScript, obj: Object) -> Health | None:
         metadata = obj.get("metadata") or {}
@@ -89,9 +117,9 @@ class Judge:
         return _read(answer.value), True
 
 
-def find(scripts: Sequence[HealthScript], obj: Object) -> HealthScript | None:
-    """The script for the kind of ``obj``: named exactly, else the first whose globs match."""
-    group, kind = key_of(obj).group_kind
+def find(scripts: Sequence[HealthScript], of: GroupKind) -> HealthScript | None:
+    """The script for this kind: named exactly, else the first whose globs match."""
+    group, kind = of
     for script in scripts:
         if script.group == group and script.kind == kind:
             return script
