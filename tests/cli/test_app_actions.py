@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import click
@@ -74,17 +75,19 @@ definitions:
 @pytest.fixture(scope="module")
 def acted(stage: Stage) -> Iterator[str]:
     """An app with a Deployment, a CronJob and two ConfigMaps, for whose kind the operator has written actions."""
-    # Not apps of the other tests: a new setting for ConfigMaps would be theirs, too.
-    setting = json.dumps({"data": {"resource.customizations.actions.ConfigMap": CUSTOM}})
-    stage.plane.kubectl("-n", stage.control, "patch", "configmap", "argocd-cm", "--type=merge", "-p", setting)
+    _set(stage, "resource.customizations.actions.ConfigMap", CUSTOM)
     stage.write(acted__web=WEB, acted__nightly=NIGHTLY, acted__one=config("one", x="1"), acted__two=config("two", x="2"))
     stage.push()
     stage.create("acted")
     stage.app("sync", "acted")
     stage.app("wait", "acted", "--timeout", "60")
     yield "acted"
-    unset = json.dumps({"data": {"resource.customizations.actions.ConfigMap": None}})
-    stage.plane.kubectl("-n", stage.control, "patch", "configmap", "argocd-cm", "--type=merge", "-p", unset)
+    _set(stage, "resource.customizations.actions.ConfigMap", None)
+
+
+def _set(stage: Stage, name: str, value: str | None) -> None:
+    change = json.dumps({"data": {name: value}})
+    stage.plane.kubectl("-n", stage.control, "patch", "configmap", "argocd-cm", "--type=merge", "-p", change)
 
 
 def run(stage: Stage, verb: str, *arguments: str, code: int = 0) -> Outcome:
@@ -253,6 +256,87 @@ def test_names_of_actions_are_completed(stage: Stage, acted: str) -> None:
     assert _complete_actions(context, run_action.params[0], "note") == []
     context.params["kubeconfig"] = "/nowhere"
     assert _complete_actions(context, run_action.params[0], "re") == []
+
+
+MARK = """
+discovery.lua: return {mark = {}}
+definitions:
+- name: mark
+  action.lua: |
+    obj.spec = {seen = true}
+    obj.status = obj.status or {}
+    obj.status.phase = "Marked"
+    return obj
+"""
+
+
+def _definition(group: str, kind: str, *, status: bool) -> Object:
+    plural = f"{kind.lower()}s"
+    anything = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+    version = {
+        "name": "v1",
+        "served": True,
+        "storage": True,
+        "schema": {"openAPIV3Schema": {"type": "object", "properties": {"spec": anything, "status": anything}}},
+        **({"subresources": {"status": {}}} if status else {}),
+    }
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": f"{plural}.{group}"},
+        "spec": {"group": group, "scope": "Namespaced", "names": {"plural": plural, "kind": kind}, "versions": [version]},
+    }
+
+
+def test_a_status_is_patched_where_the_kind_has_it(stage: Stage) -> None:
+    group = f"g{stage.mark}.example.com"
+    crds = [_definition(group, "Plain", status=False), _definition(group, "Split", status=True)]
+    stage.plane.kubectl("create", "-f", "-", stdin=json.dumps({"apiVersion": "v1", "kind": "List", "items": crds}))
+    _set(stage, "resource.customizations", yaml.dump({f"{group}/*": {"actions": MARK}}))  # a key of its own cannot hold a star
+    try:
+        stage.plane.established(*(crd["metadata"]["name"] for crd in crds))
+        stage.write(
+            marked__plain=f"{{apiVersion: {group}/v1, kind: Plain, metadata: {{name: one}}}}",
+            marked__split=f"{{apiVersion: {group}/v1, kind: Split, metadata: {{name: one}}}}",
+        )
+        stage.push()
+        stage.create("marked")
+        stage.app("sync", "marked", "--timeout", "60")
+        lines = set(run(stage, "run", "marked", "mark", "--all").stdout.splitlines())
+        where = f"{group} {stage.namespace('marked')}/one"
+        assert lines == {f"{kind}.{where}: patched {field}" for kind in ("Plain", "Split") for field in ("spec.seen", "status.phase")}
+        for kind in ("plain", "split"):
+            one = stage.object(f"{kind}s.{group}", "marked", "one")
+            assert (one["spec"], one["status"]) == ({"seen": True}, {"phase": "Marked"})
+    finally:
+        _set(stage, "resource.customizations", None)
+        stage.plane.kubectl("delete", "crd", "--wait=false", *(crd["metadata"]["name"] for crd in crds))
+
+
+def test_whoever_may_only_look_is_shown_actions_and_refused_to_run_them(stage: Stage, acted: str, tmp_path: Path) -> None:
+    namespace, kubectl = stage.namespace(acted), stage.plane.kubectl
+    kubectl("-n", namespace, "create", "serviceaccount", "looker")
+    for where, resource in ((stage.control, "applications.argoproj.io"), (namespace, "deployments.apps")):
+        kubectl("-n", where, "create", "role", "looker", "--verb=get", f"--resource={resource}")
+        kubectl("-n", where, "create", "rolebinding", "looker", "--role=looker", f"--serviceaccount={namespace}:looker")
+    looker = yaml.load(stage.plane.kubeconfig.read_text())
+    token = kubectl("-n", namespace, "create", "token", "looker").strip()
+    (user,) = looker["users"]
+    user["user"] = {"token": token}
+    path = tmp_path / "looker.kubeconfig"
+    path.write_text(yaml.dump(looker))
+
+    def looked(*arguments: str) -> Outcome:
+        return stage.run(["app", "actions", *arguments, "--kubeconfig", str(path), "-n", stage.control])
+
+    shown = looked("list", acted, "--kind", "Deployment")
+    assert shown.code == 0, shown.stderr
+    assert "restart" in shown.stdout
+    assert "only the built-in actions are known" in shown.stderr
+    assert f"CronJob.batch {namespace}/nightly: " in looked("list", acted).stderr
+    refused = looked("run", acted, "restart")
+    assert refused.code == 1
+    assert f'Deployment.apps {namespace}/web: deployments.apps "web" is forbidden' in refused.stderr
 
 
 class _Interfering(Engine):
