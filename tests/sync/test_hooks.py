@@ -197,9 +197,16 @@ def test_a_hook_of_two_phases_runs_twice_whatever_its_policies() -> None:
     assert [result.hook_type for result in trace.results] == ["PreSync", "", "PostSync"]
 
 
-def test_what_somebody_deletes_is_held_until_its_end_is_known() -> None:
-    trace = Trace(made(MIGRATE, SETTINGS)) >> runs("Job/migrate") << is_deleted("Job/migrate") >> waits("completion of hook")
-    trace << finishes("Job/migrate") >> tidies("release Job/migrate") >> runs("ConfigMap/settings") >> succeeds(ALL_RUN)
+def test_what_somebody_deletes_before_it_is_done_is_an_error_and_let_go() -> None:
+    trace = Trace(made(MIGRATE, SETTINGS)) >> runs("Job/migrate") << is_deleted("Job/migrate") >> tidies("release Job/migrate")
+    trace >> fails(REASON + HOOK_GONE)
+    assert trace.phase_of("Job/migrate") is ERROR
+    assert trace.world.objects == {}
+
+
+def test_what_somebody_deletes_when_it_is_done_is_held_until_its_end_is_known() -> None:
+    trace = Trace(made(MIGRATE, SETTINGS)) >> runs("Job/migrate") << finishes("Job/migrate") << is_deleted("Job/migrate")
+    trace >> tidies("release Job/migrate") >> runs("ConfigMap/settings") >> succeeds(ALL_RUN)
     assert [short_name(key) for key in trace.world.objects] == ["ConfigMap/settings"]
 
 

@@ -422,6 +422,9 @@ class _Place:
             return replace(result, hook_phase=phase, message=message)
         health = observed.health
         phase = outcome_of(health)
+        if hook and observed.deleting and phase is OperationPhase.RUNNING:
+            # Our finalizer keeps what is being deleted until its end is seen; of one that was not done there is no end to be seen.
+            return replace(result, hook_phase=OperationPhase.ERROR, message=HOOK_GONE)
         if not hook and health is not None and (phase is OperationPhase.RUNNING or health.status is HealthStatus.UNKNOWN):
             return result
         ill = f"{result.key} is {health.status}" if health is not None and phase is OperationPhase.FAILED else result.message
