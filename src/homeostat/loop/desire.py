@@ -77,7 +77,7 @@ class Desirer:
             repository = self._repository(source.repo_url, app.project)
             commit = await self._resolve(repository, revision or source.target_revision, asked_at)
             tree = await self._sources.tree(repository, commit)
-            rendered = await self._renderer.render(source=source, tree=tree, context=self._context(app, commit), hard=hard)
+            rendered = await self._renderer.render(source=source, tree=tree, context=self.context(app, commit), hard=hard)
         except HomeostatError as error:
             raise UndesiredError(f"Failed to load target state: {error}", revision=asked, hint=error.hint) from error
         if rendered.fresh:
@@ -154,7 +154,7 @@ class Desirer:
         source = app.sources[0]
         repository = self._repository(source.repo_url, app.project)
         tree = await self._sources.tree(repository, commit)
-        return repository, tree, self._renderer.trace(source=source, context=self._context(app, commit))
+        return repository, tree, self._renderer.trace(source=source, context=self.context(app, commit))
 
     def trouble(self, app: App) -> str:
         """Why the repository of the app could not be asked the last time, when that is so and an older answer is being used."""
@@ -188,13 +188,14 @@ class Desirer:
         except HomeostatError:
             return False
         with metrics.TRACE_CHECKS.time():
-            return self._renderer.holds(source=source, tree=tree, context=self._context(app, commit))
+            return self._renderer.holds(source=source, tree=tree, context=self.context(app, commit))
 
     def forget(self, app_key: AppKey) -> None:
         """The app is gone."""
         self._renderer.forget(str(app_key))
 
-    def _context(self, app: App, commit: str) -> RenderContext:
+    def context(self, app: App, commit: str) -> RenderContext:
+        """How the source of ``app`` is rendered at ``commit``."""
         settings = self._settings()
         kinds = {
             SourceType.HELM: settings.helm_enabled,
