@@ -61,3 +61,10 @@ async def test_what_the_plan_itself_brings_is_not_missed(here: Here, namespace: 
     kind = f"Part{namespace[-6:]}"
     things = [crd(kind), obj(kind, "new", namespace=namespace, group="example.org"), settings(f"{namespace}-new")]
     assert await rehearsed(here, *things, old=old, namespace=f"{namespace}-new") == []
+
+
+async def test_a_kind_that_comes_later_is_not_missed_where_that_is_said(here: Here, namespace: str) -> None:
+    old = settings(namespace, "old")
+    await here.sync(old)
+    late = obj("Wigdet", "new", namespace=namespace, group="example.com", options="SkipDryRunOnMissingResource=true")
+    assert await rehearsed(here, late, old=old) == []

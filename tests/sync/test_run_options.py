@@ -1,4 +1,4 @@
-"""Ways of writing against a real API server: replacements, three-way patches, force, take-overs, namespaces, hooks. Done twice, nothing changes."""
+"""Ways of writing against a real API server: replacements, three-way patches, force, take-overs, dry runs. Done twice, nothing changes."""
 
 from __future__ import annotations
 
@@ -8,16 +8,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from msgspec.structs import replace
 
 from homeostat.compare.drift import Difference, differences
 from homeostat.compare.predecessors import LAST_APPLIED
-from homeostat.model.hooks import HOOK_FINALIZER, RUN
-from homeostat.model.objects import Key, Object, key_of
-from homeostat.model.sync import Action, Method, Operation, OperationPhase, Phase, Plan, ResultCode, Task, Wave
+from homeostat.model.objects import Object, key_of
+from homeostat.model.sync import Method, Operation, ResultCode
 from homeostat.sync.options import writing
-from homeostat.sync.run import Done, Runner, run_options
-from homeostat.sync.step import Cleanup
+from homeostat.sync.run import Done, run_options
 from homeostat.sync.writing import Writer, expected
 from tests.sync.objects import crd, obj
 from tests.sync.test_run import SPEC, Here, Plane, here, settings, told
@@ -225,6 +222,42 @@ async def test_what_is_too_large_for_the_annotation_says_what_to_do(here: Here, 
     assert await sync_twice(here, big, options=REPLACE) == ["configmap/settings created"]
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "theirs"),
+    [
+        pytest.param({"env": env(a="1", b="1")}, {"env": env(b="2", c="1")}, {"env": env(x="1")}, id="environment"),
+        pytest.param({"ports": [{"containerPort": 1}]}, {"ports": [{"containerPort": 2}]}, {"ports": [{"containerPort": 3}]}, id="ports"),
+        pytest.param({"args": ["a"]}, {"args": ["a", "b"]}, {"args": ["x"]}, id="a list that is one value"),
+        pytest.param({"resources": {"limits": {"cpu": "1"}}}, {}, {"resources": {"requests": {"cpu": "100m"}}}, id="a mapping that goes"),
+        pytest.param({"image": "a:1"}, {"image": "b:1"}, {"imagePullPolicy": "Never"}, id="a default that somebody changed"),
+        pytest.param(
+            {"livenessProbe": {"httpGet": {"port": 80}}}, {"livenessProbe": {"tcpSocket": {"port": 80}}}, {}, id="one of several kinds"
+        ),
+        pytest.param({"command": ["a"], "tty": True}, {"command": None, "tty": None}, {"stdin": True}, id="null"),
+    ],
+)
+async def test_a_three_way_apply_ends_where_kubectl_ends(
+    here: Here, plane: Plane, namespace: str, first: dict[str, Any], second: dict[str, Any], theirs: dict[str, Any]
+) -> None:
+    ends = []
+    for name in ("ours", "kubectls"):
+        for step in (first, second):
+            wanted = deployment(namespace, name, **step)
+            if name == "ours":
+                (done,) = await sync(here, wanted, options=THREE_WAY)
+                assert done.result.status is ResultCode.SYNCED, done.result.message
+            else:
+                plane.kubectl("apply", "-f", "-", stdin=json.dumps(wanted))
+            if step is first:
+                patch = {"spec": {"template": {"spec": {"containers": [{"name": "web", **theirs}]}}}}
+                plane.kubectl("patch", "deployment", name, "-n", namespace, "-p", json.dumps(patch))
+        (container,) = (await there(here, deployment(namespace, name)))["spec"]["template"]["spec"]["containers"]
+        for field in ("env", "ports"):
+            container[field] = sorted(container.get(field, []), key=json.dumps)
+        ends.append(container)
+    assert ends[0] == ends[1]
+
+
 # Replacements
 
 
@@ -424,115 +457,3 @@ async def test_a_dry_run_of_every_way_of_writing_changes_nothing(here: Here, nam
     before = await there(here, settings(namespace))
     assert told(await sync(here, settings(namespace, a="2"), options=how, dry_run=True)) == ["configmap/settings configured (dry run)"]
     assert await there(here, settings(namespace)) == before
-
-
-# Namespaces
-
-
-async def namespace_with(here: Here, name: str, **metadata: Any) -> str:
-    desired = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, **metadata}}
-    key = Key("", "Namespace", "", name)
-    live = await here.live(desired)
-    task = Task(Action.CREATE_NAMESPACE, Phase.PRE_SYNC, 0, key, "v1", desired=desired, live=live)
-    (done,) = await here.carry_out(Plan((Wave(Phase.PRE_SYNC, 0, ((task,),)),)))
-    return done.result.message
-
-
-async def test_the_metadata_of_a_namespace_is_its_own_and_leaves_others_alone(here: Here, plane: Plane, namespace: str) -> None:
-    await here.discovery.refresh()
-    name = f"{namespace}-new"
-    assert await namespace_with(here, name, labels={"team": "a", "old": "1"}, annotations={"x": "1"}) == f"namespace/{name} created"
-    plane.kubectl("label", "namespace", name, "theirs=1")
-    assert await namespace_with(here, name, labels={"team": "b"}) == f"namespace/{name} configured"
-    assert await namespace_with(here, name, labels={"team": "b"}) == f"namespace/{name} unchanged"
-    live = await there(here, obj("Namespace", name, namespace=None))
-    assert live["metadata"]["labels"] == {"team": "b", "theirs": "1", "kubernetes.io/metadata.name": name}
-    assert "annotations" not in live["metadata"]
-    assert await namespace_with(here, name) == f"namespace/{name} unchanged"
-    assert (await there(here, live))["metadata"]["labels"]["team"] == "b"
-
-
-# Hooks
-
-
-def hook_task(thing: Object, live: Object | None = None) -> Wave:
-    task = Task(Action.RUN_HOOK, Phase.PRE_SYNC, 0, key_of(thing), "v1", desired=thing, live=live, hook_type="PreSync")
-    return Wave(Phase.PRE_SYNC, 0, ((task,),))
-
-
-def hook(namespace: str, run: str) -> Object:
-    thing = settings(namespace, "hook", run=run)
-    thing["metadata"] |= {"annotations": {RUN: run}, "finalizers": [HOOK_FINALIZER]}
-    return thing
-
-
-async def test_a_hook_runs_once_in_an_attempt(here: Here, plane: Plane, namespace: str) -> None:
-    await here.discovery.refresh()
-    (done,) = await Runner(here).run(hook_task(hook(namespace, "1")))
-    assert (done.result.hook_type, done.result.status, done.result.hook_phase) == ("PreSync", ResultCode.SYNCED, OperationPhase.RUNNING)
-    plane.kubectl("patch", "configmap", "hook", "-n", namespace, "-p", '{"data":{"run":"is under way"}}')
-    (again,) = await Runner(here).run(hook_task(hook(namespace, "1")))
-    assert replace(again, answer=None) == replace(done, answer=None)
-    assert again.answer is not None
-    assert again.answer["data"] == {"run": "is under way"}
-    assert here.noted[-1] == again.answer
-
-
-async def test_a_hook_of_another_attempt_is_applied_over(here: Here, namespace: str) -> None:
-    await here.discovery.refresh()
-    await Runner(here).run(hook_task(hook(namespace, "1")))
-    (done,) = await Runner(here).run(hook_task(hook(namespace, "2")))
-    assert done.result.status is ResultCode.SYNCED
-    assert (await there(here, hook(namespace, "2")))["data"] == {"run": "2"}
-
-
-async def test_a_hook_that_is_refused_has_failed(here: Here, namespace: str) -> None:
-    await here.discovery.refresh()
-    thing = hook(namespace, "1")
-    thing["data"] = {"a": 1}
-    (done,) = await Runner(here).run(hook_task(thing))
-    assert (done.result.hook_type, done.result.hook_phase) == ("PreSync", OperationPhase.FAILED)
-
-
-def cleanup(thing: Object, **what: bool) -> Cleanup:
-    return Cleanup(key_of(thing), "v1", thing["metadata"]["uid"], **what)
-
-
-async def test_a_hook_is_released_and_deleted_and_the_index_knows(here: Here, namespace: str) -> None:
-    await here.discovery.refresh()
-    thing = hook(namespace, "1")
-    thing["metadata"]["finalizers"] = ["example.org/other", HOOK_FINALIZER]
-    await Runner(here).run(hook_task(thing))
-    live = await there(here, thing)
-    assert await Runner(here).tidy([cleanup(live, release=True)]) == ()
-    released = await there(here, thing)
-    assert released["metadata"]["finalizers"] == ["example.org/other"]
-    assert here.noted[-1] == released
-    assert await Runner(here).tidy([cleanup(live, release=True)]) == ()
-    assert await there(here, thing) == released
-    assert await Runner(here).tidy([cleanup(live, release=True, delete=True)]) == ()
-    assert [(key, uid) for key, _, uid in here.deleted] == [(key_of(thing), live["metadata"]["uid"])]
-    assert here.deleted[-1][1]["metadata"]["deletionTimestamp"]
-
-
-async def test_a_hook_that_is_on_its_way_out_is_let_go(here: Here, plane: Plane, namespace: str) -> None:
-    await here.discovery.refresh()
-    thing = hook(namespace, "1")
-    await Runner(here).run(hook_task(thing))
-    live = await there(here, thing)
-    plane.kubectl("delete", "configmap", "hook", "-n", namespace, "--wait=false")
-    assert await Runner(here).tidy([cleanup(live, release=True, delete=True)]) == ()
-    assert await here.live(thing) is None
-    assert [(answer["kind"], uid) for _, answer, uid in here.deleted] == [("Status", live["metadata"]["uid"])]
-    assert await Runner(here).tidy([cleanup(live, release=True, delete=True)]) == ()
-
-
-async def test_a_namesake_of_a_hook_is_left_alone(here: Here, plane: Plane, namespace: str) -> None:
-    await here.discovery.refresh()
-    plane.kubectl("create", "configmap", "hook", "-n", namespace)
-    live = await there(here, hook(namespace, "1"))
-    other = {**live, "metadata": {**live["metadata"], "uid": "00000000-0000-0000-0000-000000000000"}}
-    assert await Runner(here).tidy([cleanup(other, release=True, delete=True)]) == ()
-    assert await there(here, live) == live
-    gone = Cleanup(Key("example.com", "Wigdet", namespace, "a"), "v1", "x", delete=True)
-    assert await Runner(here).tidy([gone]) == ()
