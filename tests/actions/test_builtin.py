@@ -106,7 +106,7 @@ async def test_an_object_of_which_nothing_is_known_yet_has_actions_too(engine: E
 def test_the_actions_of_argo_cd_are_there() -> None:
     ours = {f"{kind}/{name}" for kind, offer in BUILTIN.items() for name in offer.definitions}
     theirs = set(ARGO_CD.read_text().split())
-    assert {name for name in theirs - ours if "numaproj.io" not in name} == set()
+    assert theirs - ours == set()
     assert len(ours) > len(theirs)
 
 

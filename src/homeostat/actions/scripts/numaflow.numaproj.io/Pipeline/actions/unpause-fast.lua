@@ -1,0 +1,3 @@
+obj.spec.lifecycle.desiredPhase = "Running"
+annotate(obj, "numaflow.numaproj.io/resume-strategy", "fast")
+return obj

@@ -1,0 +1,2 @@
+annotate(obj, "numaplane.numaproj.io/allow-data-loss", "true")
+return obj
