@@ -17,7 +17,7 @@ from homeostat.argo.resources import APPLICATIONS, EVENTS
 from homeostat.live.client import Client
 from homeostat.live.errors import NotFoundError
 from homeostat.loop.seam import Apps
-from homeostat.model.app import App, AppKey
+from homeostat.model.app import App, AppKey, Duty
 from homeostat.model.health import Health, HealthStatus
 from homeostat.model.report import Condition
 from homeostat.model.sync import Operation, OperationPhase, OperationState, SyncStatus
@@ -224,15 +224,38 @@ async def test_a_sync_that_took_over_from_another_takes_its_operation_away_too(p
         assert "operation" not in await control.stored()
 
 
-async def test_the_finalizer_is_taken_off_and_that_of_others_stays(plane: Cluster, namespace: str) -> None:
+async def test_our_finalizers_come_and_go_and_those_of_others_stay(plane: Cluster, namespace: str) -> None:
     async with running(plane, namespace) as control:
         await control.create()
-        finalizers = ["resources-finalizer.argocd.argoproj.io", "example.com/theirs"]
-        await control.patch({"metadata": {"finalizers": finalizers}})
+        ours, before = "resources-finalizer.argocd.argoproj.io/background", "pre-delete-finalizer.argocd.argoproj.io"
+        await control.patch({"metadata": {"finalizers": [ours, "example.com/theirs"]}})
         await control.until(lambda: control.app.finalizer)
-        await control.plane.release(control.app)
+        await control.plane.bind(control.app, {Duty.OBJECTS, Duty.BEFORE, Duty.CLEANUP_BEFORE})
+        assert (await control.stored())["metadata"]["finalizers"] == [ours, "example.com/theirs", before, f"{before}/cleanup"]
+        written = (await control.stored())["metadata"]["resourceVersion"]
+        await control.plane.bind(control.app, control.app.duties)
+        assert (await control.stored())["metadata"]["resourceVersion"] == written
+        await control.plane.bind(control.app, {Duty.CLEANUP_BEFORE})
+        assert (await control.stored())["metadata"]["finalizers"] == ["example.com/theirs", f"{before}/cleanup"]
+        await control.plane.bind(control.app, ())
         assert (await control.stored())["metadata"]["finalizers"] == ["example.com/theirs"]
         await control.patch({"metadata": {"finalizers": None}})
+
+
+async def test_a_confirmation_and_a_finalizer_that_somebody_takes_off_are_heard_of(plane: Cluster, namespace: str) -> None:
+    async with running(plane, namespace) as control:
+        await control.create()
+        before = "pre-delete-finalizer.argocd.argoproj.io"
+        await control.plane.bind(control.app, {Duty.BEFORE})
+        control.heard.clear()
+        await control.patch({"metadata": {"annotations": {"argocd.argoproj.io/deletion-approved": "2026-11-21T07:53:25Z"}}})
+        await control.until(lambda: control.heard)
+        assert control.app.approved_at == 1795247605
+        control.heard.clear()
+        assert before in (await control.stored())["metadata"]["finalizers"]
+        await control.patch({"metadata": {"finalizers": None}})
+        await control.until(lambda: control.heard)
+        assert control.app.duties == frozenset()
 
 
 async def test_nothing_is_written_to_another_application_of_the_same_name(plane: Cluster, namespace: str) -> None:

@@ -10,6 +10,7 @@ from homeostat.argo.read import read_app
 from homeostat.model.app import (
     AppKey,
     DirectoryOptions,
+    Duty,
     HelmFileParameter,
     HelmOptions,
     HelmParameter,
@@ -249,6 +250,26 @@ def test_the_finalizer_says_how_objects_are_deleted(finalizers: list[str], expec
     obj = samples.application()
     obj["metadata"]["finalizers"] = finalizers
     assert samples.read(obj).finalizer == expected
+
+
+def test_each_of_our_finalizers_is_a_duty() -> None:
+    before, after = "pre-delete-finalizer.argocd.argoproj.io", "post-delete-finalizer.argocd.argoproj.io"
+    obj = samples.application()
+    obj["metadata"]["finalizers"] = ["example.com/theirs", f"{after}/cleanup", before, after, f"{before}/unheard-of"]
+    assert samples.read(obj).duties == {Duty.BEFORE, Duty.AFTER, Duty.CLEANUP_AFTER}
+    obj["metadata"]["finalizers"] = ["resources-finalizer.argocd.argoproj.io/background"]
+    assert samples.read(obj).duties == {Duty.OBJECTS}
+
+
+def test_an_app_knows_since_when_it_is_deleted_and_what_refuses_that() -> None:
+    obj = samples.application()
+    obj["metadata"]["deletionTimestamp"] = "2026-11-21T07:53:25Z"
+    obj["spec"].update(project="nobody-knows", destination={"server": "https://elsewhere.example"})
+    app = samples.read(obj)
+    assert app.deleted_at == 1795247605
+    assert "nobody-knows" in app.unfit
+    assert not app.destination.known
+    assert samples.read(samples.application()).destination.known
 
 
 def test_an_app_outside_the_control_namespace_is_tracked_by_both_names() -> None:

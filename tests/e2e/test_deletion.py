@@ -254,6 +254,47 @@ async def test_an_app_that_is_deleted_while_a_hook_of_its_sync_runs_does_not_wai
 
 
 @pytest.mark.usefixtures("controller")
+async def test_an_app_that_leaves_its_objects_leaves_no_finalizer_of_ours_on_a_hook(apps: Apps, repository: Repository) -> None:
+    repository.write("a/one.yaml", config("one", a="b"))
+    repository.write("a/endless.yaml", job("endless", {HOOK: "PreSync"}, pod="run"))
+    await repository.push()
+    name = await apps.create("orphaning", repository.url, "a", finalizers=[])
+    namespace = apps.namespace("orphaning")
+    made = await apps.until_live("batch", "Job", namespace, "endless", lambda job: job is not None)
+    assert made is not None
+    assert "argocd.argoproj.io/hook-finalizer" in finalizers(made)
+    delete(apps, name)
+    await gone(apps, name)
+    left = await apps.until_live("batch", "Job", namespace, "endless", lambda job: job is None or not finalizers(job))
+    assert left is not None
+    assert "deletionTimestamp" not in left["metadata"]
+
+
+async def test_while_an_api_server_does_not_answer_nobody_takes_its_objects_for_gone(
+    apps: Apps, repository: Repository, controller: Controller
+) -> None:
+    """A controller that was just started knows of an object of that API only what the status says."""
+    group = f"{apps.mark}.example.com"
+    reference = {"name": "nobody", "namespace": "default"}
+    spec = {"group": group, "version": "v1", "groupPriorityMinimum": 100, "versionPriority": 100, "service": reference}
+    service = {"apiVersion": "apiregistration.k8s.io/v1", "kind": "APIService", "metadata": {"name": f"v1.{group}"}, "spec": spec}
+    await repository.push()
+    await controller.stop()
+    try:
+        apps.plane.kubectl("apply", "-f", "-", stdin=json.dumps({**service, "spec": {**spec, "insecureSkipTLSVerify": True}}))
+        name = await apps.create("unanswered", repository.url, "a")
+        known = {"group": group, "version": "v1", "kind": "Widget", "namespace": "default", "name": "one", "status": "Synced"}
+        await apps.patch(name, {"status": {"resources": [known], "sync": {"status": "Synced"}}})
+        delete(apps, name)
+        await controller.start()
+        message = await error(apps, name, "cannot be told")
+        assert f"the API server of {group} does not answer" in message
+    finally:
+        apps.plane.kubectl("delete", "apiservice", f"v1.{group}", "--ignore-not-found")
+    await gone(apps, name)
+
+
+@pytest.mark.usefixtures("controller")
 async def test_without_git_the_objects_go_all_the_same_but_not_before_a_hook_that_cannot_be_read(
     apps: Apps, repository: Repository
 ) -> None:

@@ -251,6 +251,9 @@ class Cluster:
             return None
         if kind in self._watches:  # another app was quicker while we asked
             return self._watches[kind]
+        if resource is None and (broken := self.discovery.why_broken(kind.group)):
+            self._unknown[kind] = UnavailableError(f"the API server of {kind.group} does not answer: {broken}")
+            return None
         if resource is None:
             self._unknown[kind] = NotFoundError(f"the cluster does not serve kind {kind}", status=404, reason="NotFound")
             return None

@@ -67,6 +67,10 @@ class Discovery:
             return self._exact.get((group_kind, version))
         return self._preferred.get(group_kind)
 
+    def why_broken(self, group: str) -> str:
+        """Why nobody can tell which kinds ``group`` has; empty when its API server answers, or there is no such group."""
+        return next((why for api_version, why in self.broken.items() if split_api_version(api_version)[0] == group), "")
+
     def scope(self, group_kind: GroupKind) -> bool | None:
         """True for a namespaced kind, False for a cluster-scoped one, ``None`` for one that is not served."""
         found = self._preferred.get(group_kind)

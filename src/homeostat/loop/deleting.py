@@ -96,6 +96,13 @@ class Deleter:
         log.info("app deleted", app=str(app.key))
         return None
 
+    async def let_go(self, app_id: str) -> None:
+        """An app went without our doing, and its objects stay: our finalizer on hooks of its last sync would keep them, and their namespace, for ever."""
+        held = deletion.held_hooks(self._live(app_id), app_id=app_id, tracking=self._settings().tracking)
+        problems = await self._runner.tidy(held)
+        if problems:
+            log.warning("hooks of an app that is gone keep our finalizer", app=app_id, problems=problems)
+
     async def _do(self, duty: Duty, app: App, memory: Memory) -> Pending | None:
         match duty:
             case Duty.BEFORE:
@@ -128,7 +135,7 @@ class Deleter:
         unknown = self._unknown({key.group_kind for key in app.recorded})
         if unknown is not None:
             return unknown
-        held = deletion.held_hooks(self._live(app), app_id=app.id, tracking=self._settings().tracking)
+        held = deletion.held_hooks(self._live(app.id), app_id=app.id, tracking=self._settings().tracking)
         if held and (problem := await self._tidy(held)):
             return problem
         before = Plan()
@@ -145,11 +152,11 @@ class Deleter:
     def _plan(self, app: App) -> Plan:
         own = Key("argoproj.io", app.key.kind, app.key.namespace, app.key.name)
         tracking = self._settings().tracking
-        return deletion.plan_deletion(self._live(app), app_id=app.id, own=own, options=app.policy.options, tracking=tracking)
+        return deletion.plan_deletion(self._live(app.id), app_id=app.id, own=own, options=app.policy.options, tracking=tracking)
 
-    def _live(self, app: App) -> list[Object]:
+    def _live(self, app_id: str) -> list[Object]:
         index = self._cluster.index
-        return [obj for obj in map(index.get, sorted(index.managed(app.id))) if obj is not None]
+        return [obj for obj in map(index.get, sorted(index.managed(app_id))) if obj is not None]
 
     def _unknown(self, kinds: Collection[GroupKind]) -> Pending | None:
         """Kinds of which nobody can tell what there is. Of one that is served no more there is nothing left."""
@@ -237,7 +244,7 @@ class Deleter:
         return _waiting(app, f"waiting for the {hook_type} hooks to go", going) if going else None
 
     def _hooks(self, app: App, hook_type: HookType) -> list[Object]:
-        return deletion.hooks_among(self._live(app), hook_type, app_id=app.id, tracking=self._settings().tracking)
+        return deletion.hooks_among(self._live(app.id), hook_type, app_id=app.id, tracking=self._settings().tracking)
 
     async def _observe(self, app: App, keys: Iterable[Key]) -> LiveHealth:
         return await observe(self._cluster.index, self._judge, keys, app_id=app.id)

@@ -88,6 +88,9 @@ class Reconciler:
         """
         app = self._apps.get(key)
         if app is None:
+            known = self._memories.get(key)
+            if known is not None and known.app_id:
+                await self._deleter.let_go(known.app_id)
             self.forget(key)
             return After()
         if app.skip:
