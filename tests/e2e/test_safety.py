@@ -43,7 +43,7 @@ async def test_a_prune_that_asks_for_a_confirmation_waits_for_it(apps: Apps, rep
     repository.remove("a/two.yaml")
     revision = await repository.push()
     await apps.refresh(name)
-    app = await apps.until(name, lambda app: "waiting for pruning confirmation of ConfigMap/two" in state_of(app).get("message", ""))
+    app = await apps.until(name, lambda app: "waiting for pruning confirmation of v1/ConfigMap/two" in state_of(app).get("message", ""))
     assert phase_of(app) == "Running"
     assert await apps.live("", "ConfigMap", apps.namespace("confirm"), "two") is not None
     await apps.patch(name, {"metadata": {"annotations": {APPROVED: now()}}})

@@ -120,7 +120,7 @@ class Store:
 
 def _wants(app: App) -> tuple[Any, ...]:
     """What of an app others decide."""
-    return (app.uid, app.spec, app.problems, app.deleting, app.finalizer, app.approved_at, app.skip)
+    return (app.uid, app.spec, app.problems, app.deleting, app.finalizer, app.approved_at, app.skip, app.windows, app.guards_off)
 
 
 def _news(before: App, after: App, *, own: bool) -> bool:
