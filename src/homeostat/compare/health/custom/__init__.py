@@ -23,7 +23,7 @@ GROUPS: Final[tuple[tuple[str, RuleFunction], ...]] = (
     (".crossplane.io", platform.crossplane),
     (".upbound.io", platform.crossplane),
     (".cnrm.cloud.google.com", platform.config_connector),
-    (".services.k8s.aws", platform.ACK),
+    (".services.k8s.aws", platform.ack),
     (".azure.com", platform.azure),
     ("constraints.gatekeeper.sh", security.constraint),
 )

@@ -86,9 +86,7 @@ def application_set(obj: Object) -> Health:
 
 
 def cron_workflow(obj: Object) -> Health:
-    """Suspended by `spec.suspend`; Degraded by SpecError, SubmissionError; else Healthy"""
-    if read.flag(read.mapping(obj, "spec"), "suspend"):
-        return Health(SUSPENDED, "CronWorkflow is suspended")
+    """Degraded by conditions SpecError, SubmissionError; else Healthy"""
     for condition in read.items(read.mapping(obj, "status"), "conditions"):
         if condition.get("type") in {"SpecError", "SubmissionError"} and condition.get("status") == "True":
             return Health(DEGRADED, read.text(condition, "message"))

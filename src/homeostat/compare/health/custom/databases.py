@@ -170,6 +170,7 @@ _REDIS_ENTERPRISE = words(healthy="Running", degraded="Invalid|InvalidUpgrade|Er
 KINDS: Final[dict[GroupKind, RuleFunction]] = {
     **kinds("postgresql.cnpg.io", "Cluster", cnpg_cluster),
     **kinds("postgresql.cnpg.io", "Pooler", cnpg_pooler),
+    **kinds("postgresql.cnpg.io", "ScheduledBackup", Conditions(absent=None, suspend=("spec", "suspend"))),
     **kinds(
         "postgresql.cnpg.io",
         "Backup",

@@ -21,8 +21,8 @@ from homeostat.compare.health.shapes import (
 from homeostat.model.health import Health
 from homeostat.model.objects import GroupKind, Object
 
-# prometheus-operator.dev/docs/platform/operator: SomePodsNotReady is Degraded=…, and a rolling update looks the same.
-_MONITORING = Conditions(good=("Available",), reasons={"SomePodsNotReady": PROGRESSING}, suspend=("spec", "paused"))
+# prometheus-operator.dev/docs/platform/operator: while some pods are not ready the status of Available is the word Degraded, in a rollout too.
+_MONITORING = Conditions(good=("Available",), reasons={"SomePodsNotReady": PROGRESSING})
 
 
 def bound(obj: Object) -> Health | None:

@@ -29,11 +29,9 @@ _PACKAGE = Conditions(
 _REVISION = Conditions(good=("Healthy",), tell="reason")
 _REVISION_V2 = Conditions(good=("RevisionHealthy",), tell="reason")
 
-_NO_STATUS = {"Composition", "CompositionRevision", "DeploymentRuntimeConfig", "ControllerConfig", "EnvironmentConfig"} | {
-    "ProviderConfig",
-    "ClusterProviderConfig",
-    "ProviderConfigUsage",
-}
+_NO_STATUS = ("Config", "ConfigUsage", "Composition", "CompositionRevision", "Lock")
+"""How kinds end that never have conditions: ProviderConfig, DeploymentRuntimeConfig, EnvironmentConfig, ImageConfig, StoreConfig, …"""
+
 _CROSSPLANE_GOOD = ("Ready", "Healthy", "Offered", "Established", "ValidPipeline", "RevisionHealthy")
 
 
@@ -41,7 +39,7 @@ def crossplane(obj: Object) -> Health | None:
     """Conditions Synced, LastAsyncOperation; one of Ready, Healthy, Offered, Established, …; configuration without a status is Healthy"""
     status = read.mapping(obj, "status")
     found = by_type(status)
-    if not found and obj["kind"] in _NO_STATUS:
+    if not found and obj["kind"].endswith(_NO_STATUS):
         return Health(HEALTHY)
     for kind in ("LastAsyncOperation", "Synced"):
         if kind in found and found[kind].get("status") == "False":
@@ -61,12 +59,12 @@ _CNRM = {"UpToDate": HEALTHY, "UpdateFailed": DEGRADED, "DependencyNotFound": DE
 
 
 def config_connector(obj: Object) -> Health:
-    """The reason of the conditions: UpToDate, UpdateFailed, DependencyNotFound, DependencyNotReady; the boolean `status.healthy`"""
+    """The reason of the conditions: UpToDate, UpdateFailed, DependencyNotFound, DependencyNotReady; of ConfigConnector the boolean `status.healthy`"""
     held = held_up(obj)
     if held is not None:
         return held
     status = read.mapping(obj, "status")
-    if status.get("healthy") is not None:
+    if obj["kind"] in {"ConfigConnector", "ConfigConnectorContext"} and status.get("healthy") is not None:
         return Health(HEALTHY if read.flag(status, "healthy") else DEGRADED)
     for condition in read.items(status, "conditions"):
         health = _CNRM.get(read.text(condition, "reason"))
@@ -84,6 +82,16 @@ def azure(obj: Object) -> Health:
     if ready.get("status") == "True":
         return Health(HEALTHY, message)
     return Health(DEGRADED if ready.get("severity") == "Error" else PROGRESSING, message)
+
+
+# aws-controllers-k8s.github.io/docs: what can be tried again is False. Before 2025 there was no Ready.
+_ACK = Conditions(bad=("ACK.Terminal",), when_false=PROGRESSING)
+_ACK_SYNCED = Conditions(good=("ACK.ResourceSynced",), bad=("ACK.Terminal",), when_false=PROGRESSING)
+
+
+def ack(obj: Object) -> Health | None:
+    """Condition Ready, else ACK.ResourceSynced; Degraded by ACK.Terminal"""
+    return (_ACK if "Ready" in by_type(read.mapping(obj, "status")) else _ACK_SYNCED)(obj)
 
 
 # cluster-api.sigs.k8s.io/reference
@@ -144,7 +152,7 @@ def control_plane(obj: Object) -> Health | None:
     found = by_type(read.mapping(status, "v1beta2")) | by_type(status)
     etcd = found.get("EtcdClusterHealthy")
     if etcd is not None and etcd.get("status") != "True":
-        return Health(DEGRADED, read.text(etcd, "message") or "etcd is not healthy")
+        return Health(DEGRADED if etcd.get("status") == "False" else PROGRESSING, read.text(etcd, "message") or "etcd is not healthy")
     for kind, good in (
         ("MachinesReady", "True"),
         ("MachinesUpToDate", "True"),
@@ -207,9 +215,9 @@ KINDS: Final[dict[GroupKind, RuleFunction]] = {
     **kinds("cluster.x-k8s.io", "MachineHealthCheck", machine_health_check),
     **kinds("controlplane.cluster.x-k8s.io", "KubeadmControlPlane", control_plane),
     **kinds("addons.cluster.x-k8s.io", "ClusterResourceSet", Conditions(good=("ResourcesApplied",))),
-    **kinds("addons.cluster.x-k8s.io", "HelmChartProxy HelmReleaseProxy", Conditions(suspend=_PAUSED)),
+    **kinds("addons.cluster.x-k8s.io", "HelmChartProxy HelmReleaseProxy", Conditions()),
     # karpenter.sh/docs/concepts
-    **kinds("karpenter.sh", "NodePool", Conditions(bad=("Stalled",))),
+    **kinds("karpenter.sh", "NodePool", Conditions()),
     **kinds("karpenter.sh", "NodeClaim", Conditions(paused=("Disrupting",))),
     **kinds("karpenter.k8s.aws", "EC2NodeClass", Conditions()),
     # keda.sh/docs/latest/reference
@@ -231,6 +239,3 @@ KINDS: Final[dict[GroupKind, RuleFunction]] = {
         Phases(words=words(healthy="READY"), path=("status", "connectionState", "lastObservedState"), other=DEGRADED),
     ),
 }
-
-ACK = Conditions(bad=("ACK.Terminal",), when_false=PROGRESSING)
-"""aws-controllers-k8s.github.io/docs: what can be tried again is Ready=False."""

@@ -33,11 +33,11 @@ _CANARY = words(
 
 
 def canary(obj: Object) -> Health | None:
-    """`status.phase`; the message is that of condition Promoted; `spec.suspend`"""
+    """`status.phase`; the message is that of condition Promoted"""
     promoted = read.condition(read.mapping(obj, "status"), "Promoted") or {}
-    health = Phases(words=_CANARY, other=UNKNOWN, suspend=("spec", "suspend"))(obj)
+    health = Phases(words=_CANARY, other=UNKNOWN)(obj)
     said = read.text(promoted, "message")
-    return Health(health.status, f"{health.message}: {said}") if health is not None and said and health.status is not SUSPENDED else health
+    return Health(health.status, f"{health.message}: {said}") if health is not None and said else health
 
 
 _SPARK = words(

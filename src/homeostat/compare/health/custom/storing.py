@@ -99,7 +99,7 @@ KINDS: Final[dict[GroupKind, RuleFunction]] = {
     **kinds("snapshot.storage.k8s.io", "VolumeSnapshot VolumeSnapshotContent", volume_snapshot),
     # velero.io/docs/main/api-types
     **kinds("velero.io", "Backup Restore", _BACKUP),
-    **kinds("velero.io", "Schedule", Phases(words=words(healthy="Enabled", degraded="FailedValidation"), suspend=("spec", "paused"))),
+    **kinds("velero.io", "Schedule", Phases(words=words(healthy="Enabled", degraded="FailedValidation"))),
     **kinds("velero.io", "BackupStorageLocation", Phases(words=words(healthy="Available", degraded="Unavailable"))),
     **kinds("velero.io", "BackupRepository", Phases(words=words(healthy="Ready", progressing="New", degraded="NotReady"))),
     **kinds("longhorn.io", "Volume", longhorn_volume),

@@ -47,8 +47,10 @@ def route(obj: Object) -> Health:
     return _by_parents(obj, read.items(read.mapping(obj, "status"), "parents"), "parentRef")
 
 
-def policy(obj: Object) -> Health:
-    """Conditions Accepted, ResolvedRefs of each ancestor, of the present generation"""
+def policy(obj: Object) -> Health | None:
+    """Conditions Accepted, ResolvedRefs of each ancestor, of the present generation; without any no health"""
+    if not read.items(read.mapping(obj, "status"), "ancestors"):
+        return None
     return _by_parents(obj, read.items(read.mapping(obj, "status"), "ancestors"), "ancestorRef")
 
 
