@@ -179,6 +179,25 @@ def test_certificates_and_known_hosts_are_read() -> None:
     assert settings.known_hosts == "git.example ssh-ed25519 AAAA\n"
 
 
+def test_the_controllers_parameters_are_read() -> None:
+    def read(**data: str) -> Settings:
+        return read_settings(
+            {"argocd-cmd-params-cm": {"data": {key.replace("_", "."): value for key, value in data.items()}}}, namespace="x"
+        )
+
+    settings = read(controller_sync_wave_delay_seconds="2", controller_sync_timeout_seconds="600")
+    assert (settings.wave_delay, settings.sync_timeout, settings.guards) == (2.0, 600.0, ALL_GUARDS)
+    assert read(homeostat_deletion_guards="off").guards == frozenset()
+    assert read(homeostat_deletion_guards="crd, volume").guards == {DeletionGuard.CRD, DeletionGuard.VOLUME}
+    wrong = read(homeostat_deletion_guards="crd, vulume", controller_sync_timeout_seconds="5m")
+    assert (wrong.guards, wrong.sync_timeout) == (ALL_GUARDS, 0.0)
+    for key, said in (
+        ("homeostat.deletion.guards", "expected on, off or a list of mass-deletion, namespace, crd, volume, found 'crd, vulume'"),
+        ("controller.sync.timeout.seconds", "expected a whole number of seconds such as 0 or 30, found '5m'"),
+    ):
+        assert f"ConfigMap argocd-cmd-params-cm: {key}: {said}; the default is used" in wrong.warnings
+
+
 @pytest.mark.parametrize(
     ("key", "value", "said"),
     [

@@ -19,6 +19,8 @@ SHARED_RESOURCE_WARNING = "SharedResourceWarning"
 REPEATED_RESOURCE_WARNING = "RepeatedResourceWarning"
 EXCLUDED_RESOURCE_WARNING = "ExcludedResourceWarning"
 ORPHANED_RESOURCE_WARNING = "OrphanedResourceWarning"
+DELETION_HELD_WARNING = "DeletionHeldWarning"
+"""Ours: a deletion guard holds prunes until somebody confirms them."""
 
 TYPES = (
     DELETION_ERROR,
@@ -30,6 +32,7 @@ TYPES = (
     REPEATED_RESOURCE_WARNING,
     EXCLUDED_RESOURCE_WARNING,
     ORPHANED_RESOURCE_WARNING,
+    DELETION_HELD_WARNING,
 )
 
 

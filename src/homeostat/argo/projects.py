@@ -1,4 +1,4 @@
-"""Projects: what an ``AppProject`` restricts, and what that means for its apps as long as projects are not enforced.
+"""Projects: their sync windows, what they restrict, and what that means for their apps as long as restrictions are not enforced.
 
 An app in a project that restricts anything is refused, never treated as unrestricted: whoever wrote the restriction counts on it. Only the
 shape of the ``default`` project that Argo CD ships (everything allowed) lets an app through. Pure; watching projects is ``control.py``'s business.
@@ -12,13 +12,18 @@ import msgspec
 
 from homeostat.argo.types.project import AppProjectSpec, ClusterResource, GroupKind
 from homeostat.model.objects import Object
+from homeostat.model.windows import Window
 
 
 class Project(msgspec.Struct, frozen=True):
-    """``restrictions`` are the fields by which the project restricts its apps, in words; empty when it allows everything."""
+    """``restrictions`` are the fields by which the project restricts its apps, in words; empty when it allows everything.
+
+    ``windows`` are its sync windows, those that cannot be read included: they let nothing through.
+    """
 
     name: str
     restrictions: tuple[str, ...] = ()
+    windows: tuple[Window, ...] = ()
 
 
 def read_project(obj: Object) -> Project:
@@ -28,7 +33,15 @@ def read_project(obj: Object) -> Project:
         spec = msgspec.convert(obj.get("spec") or {}, AppProjectSpec)
     except msgspec.ValidationError as error:
         return Project(name, (f"something that cannot be read ({error})",))
-    return Project(name, tuple(_restrictions(spec)))
+    return Project(name, tuple(_restrictions(spec)), windows_of(name, spec))
+
+
+def windows_of(name: str, spec: AppProjectSpec) -> tuple[Window, ...]:
+    """The sync windows of the project ``name``, in their order."""
+    return tuple(
+        Window(where=f"project {name}: spec.syncWindows[{number}]", **{field: getattr(window, field) for field in window.__struct_fields__})
+        for number, window in enumerate(spec.sync_windows)
+    )
 
 
 def problem_of(projects: Mapping[str, Project], name: str) -> str:
@@ -52,7 +65,6 @@ def _restrictions(spec: AppProjectSpec) -> list[str]:
         # No list at all allows every namespaced kind; an empty one allows none.
         "namespaceResourceWhitelist": spec.namespace_resource_whitelist is not None and not _all_kinds(spec.namespace_resource_whitelist),
         "namespaceResourceBlacklist": bool(spec.namespace_resource_blacklist),
-        "syncWindows": bool(spec.sync_windows),
         "signatureKeys": bool(spec.signature_keys),
         "sourceIntegrity": spec.source_integrity is not None,
         "permitOnlyProjectScopedClusters": spec.permit_only_project_scoped_clusters,

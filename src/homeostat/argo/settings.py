@@ -18,6 +18,7 @@ from homeostat.argo.types.base import Wire
 from homeostat.compare import known
 from homeostat.model import durations
 from homeostat.model.app import Ignore
+from homeostat.model.guards import ALL_GUARDS, read_guards
 from homeostat.model.objects import Object
 from homeostat.model.settings import ActionScripts, HealthScript, KnownType, ResourceFilter, Settings
 from homeostat.model.tracking import INSTANCE_LABEL, Tracking, TrackingMethod
@@ -25,7 +26,8 @@ from homeostat.model.tracking import INSTANCE_LABEL, Tracking, TrackingMethod
 CONFIG = "argocd-cm"
 TLS_CERTS = "argocd-tls-certs-cm"
 KNOWN_HOSTS = "argocd-ssh-known-hosts-cm"
-CONFIG_MAPS = (CONFIG, TLS_CERTS, KNOWN_HOSTS)
+PARAMETERS = "argocd-cmd-params-cm"
+CONFIG_MAPS = (CONFIG, TLS_CERTS, KNOWN_HOSTS, PARAMETERS)
 
 _CUSTOMIZATIONS = "resource.customizations"
 _STATUS_FIELDS = ("all", "crd", "none", "off", "crds")
@@ -83,6 +85,7 @@ def read_settings(config_maps: Mapping[str, Object], *, namespace: str) -> Setti
     """The settings that ``config_maps`` (by name; missing ones are empty) hold. ``namespace`` is the control plane's."""
     data = _data(config_maps.get(CONFIG))
     reader = _Reader(data)
+    parameters = _Reader(_data(config_maps.get(PARAMETERS)), PARAMETERS)
     health = reader.customizations()
     ignore = reader.ignored("ignoreDifferences")
     options = reader.yaml("resource.compareoptions", _CompareOptions) or _CompareOptions()
@@ -116,19 +119,23 @@ def read_settings(config_maps: Mapping[str, Object], *, namespace: str) -> Setti
         helm_value_file_schemes=reader.read("helm.valuesFileSchemes", _words, ("https", "http")),
         tls_certs=_data(config_maps.get(TLS_CERTS)),
         known_hosts=_data(config_maps.get(KNOWN_HOSTS)).get("ssh_known_hosts") or "",
-        warnings=tuple(reader.warnings),
+        guards=parameters.read("homeostat.deletion.guards", read_guards, ALL_GUARDS),
+        wave_delay=parameters.read("controller.sync.wave.delay.seconds", _whole_seconds, 0.0),
+        sync_timeout=parameters.read("controller.sync.timeout.seconds", _whole_seconds, 0.0),
+        warnings=(*reader.warnings, *parameters.warnings),
     )
 
 
 class _Reader:
-    """Reads keys of ``argocd-cm`` and collects what was wrong with them."""
+    """Reads keys of ``argocd-cm``, or of the ConfigMap ``name``, and collects what was wrong with them."""
 
-    def __init__(self, data: Mapping[str, str]) -> None:
+    def __init__(self, data: Mapping[str, str], name: str = CONFIG) -> None:
         self._data = data
+        self._name = name
         self.warnings: list[str] = []
 
     def warn(self, key: str, said: str) -> None:
-        self.warnings.append(f"ConfigMap {CONFIG}: {key}: {said}; the default is used")
+        self.warnings.append(f"ConfigMap {self._name}: {key}: {said}; the default is used")
 
     def read(self, key: str, parse: Callable[[str], _T], default: _T) -> _T:
         text = self._data.get(key)
@@ -279,6 +286,13 @@ def _seconds(text: str) -> float:
     if seconds < 0:
         raise ValueError(f"expected a duration that is not negative, found {text!r}")
     return seconds
+
+
+def _whole_seconds(text: str) -> float:
+    """As Argo CD reads it from the environment: a whole number, not a duration."""
+    if not text.isascii() or not text.isdecimal() or len(text) > 9:
+        raise ValueError(f"expected a whole number of seconds such as 0 or 30, found {text[:100]!r}")
+    return float(text)
 
 
 def _flag(text: str) -> bool:

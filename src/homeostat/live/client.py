@@ -55,8 +55,8 @@ class Listing(NamedTuple):
 
 
 Page = tuple[list[wire.Seen], str]
-MetadataPage = list[dict[str, Any]]
 """Some items of a list, undecoded, and the resource version of the whole list."""
+MetadataPage = list[dict[str, Any]]
 
 
 class WatchEvent(NamedTuple):

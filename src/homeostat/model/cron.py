@@ -31,6 +31,7 @@ _NICKNAMES = {
     "@hourly": "0 * * * *",
 }
 _DAY = timedelta(days=1)
+_MONTH = timedelta(days=31)
 _HORIZON = 5 * 366
 """Days to look ahead or back, as robfig/cron does."""
 
@@ -73,8 +74,7 @@ def previous(schedule: Schedule, zone: ZoneInfo, at: int) -> int | None:
     """The last time at or before ``at``; ``None`` when there was none for years."""
     today = datetime.fromtimestamp(at, tz=zone).toordinal()
     best = None
-    for day in range(today + 1, today - _HORIZON, -1):
-        moments = _moments(schedule, zone, day)
+    for moments in _days(schedule, zone, today + 1, -1):
         count = bisect_right(moments, at)
         found = moments[count - 1] if count else None
         if best is not None:  # a time that the clock skipped may stand a day later than it says
@@ -87,18 +87,27 @@ def following(schedule: Schedule, zone: ZoneInfo, after: int) -> Iterator[int]:
     """The times later than ``after``, in their order, for some years."""
     today = datetime.fromtimestamp(after, tz=zone).toordinal()
     held: tuple[int, ...] = ()
-    for day in range(today - 1, today + _HORIZON):
-        found = _moments(schedule, zone, day)
-        if held and found and held[-1] >= found[0]:  # as above
-            held, found = (), tuple(sorted({*held, *found}))
+    for moments in _days(schedule, zone, today - 1, 1):
+        if held and held[-1] >= moments[0]:  # as above
+            held = tuple(sorted({*held, *moments}))
+            continue
         yield from held[bisect_right(held, after) :]
-        held = found
+        held = moments
     yield from held
 
 
-def _moments(schedule: Schedule, zone: ZoneInfo, ordinal: int) -> tuple[int, ...]:
-    day = date.fromordinal(ordinal)
-    return _moments_of(schedule, zone, day) if schedule.has(day) else ()
+def _days(schedule: Schedule, zone: ZoneInfo, ordinal: int, step: int) -> Iterator[tuple[int, ...]]:
+    """The times of the day ``ordinal``, and of those after it (``step`` 1) or before it (-1); days of other months are passed over."""
+    end = ordinal + step * _HORIZON
+    while (end - ordinal) * step > 0:
+        day = date.fromordinal(ordinal)
+        if day.month not in schedule.months:
+            first = day.replace(day=1)
+            ordinal = (first + _MONTH).replace(day=1).toordinal() if step > 0 else first.toordinal() - 1
+            continue
+        if schedule.has(day):
+            yield _moments_of(schedule, zone, day)
+        ordinal += step
 
 
 @lru_cache(maxsize=256)

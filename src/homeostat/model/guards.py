@@ -6,7 +6,10 @@ from enum import StrEnum
 
 
 class DeletionGuard(StrEnum):
-    """The names by which guards are switched off, for all apps (``homeostat.deletion.guards``) or for one (``homeostat/deletion-guards``)."""
+    """The names of the guards in the setting for all apps (``homeostat.deletion.guards``) and in an app's annotation (``homeostat/deletion-guards``).
+
+    Both list the guards that are on; only those of both are.
+    """
 
     MASS_DELETION = "mass-deletion"
     NAMESPACE = "namespace"

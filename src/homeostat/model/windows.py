@@ -49,8 +49,8 @@ class Window(msgspec.Struct, frozen=True):
 
 
 class Permission(msgspec.Struct, frozen=True):
-    """Whether a sync may start or go on now. ``reason`` says why not; ``changes_at`` is when the answer will be another (seconds since the
-    epoch), ``None`` when that is not to be expected.
+    """Whether a sync may start or go on now. ``reason`` says why not, and ``changes_at`` when it may (seconds since the epoch); ``None``: never,
+    as far as can be told.
     """
 
     allowed: bool
@@ -131,17 +131,16 @@ def _permitted(windows: tuple[Window, ...], manual: bool, now: int, since: int |
     if wrong:
         return Permission(False, f"{BLOCKED}: {'; '.join(wrong)}")
     blocking = _blocking(windows, manual, now, since)
-    allowed = not blocking
+    if not blocking:
+        return _ALLOWED
     at: int | None = now
     for _ in range(_STEPS):
         assert at is not None
-        at = _next_look(windows, manual, at, since)
-        if at is None or (not _blocking(windows, manual, at, since)) != allowed:
+        at = _next_look(windows, at)
+        if at is None or not _blocking(windows, manual, at, since):
             break
     else:
         at = None
-    if allowed:
-        return Permission(True, "", at)
     outside = "" if any(window.kind == "deny" for window in blocking) else "outside "
     return Permission(False, f"{BLOCKED}: {outside}{', '.join(map(str, blocking))}", at)
 
@@ -167,17 +166,11 @@ def _unless_lenient(standing: tuple[Window, ...], windows: tuple[Window, ...], m
     return tuple(window for window in standing if not window.sync_overrun)
 
 
-def _next_look(windows: tuple[Window, ...], manual: bool, at: int, since: int | None) -> int | None:
-    """The next moment at which the answer may be another than at ``at``; never one that is too late."""
-    denies = [closes for window in windows if window.kind == "deny" and (closes := _closes(window, at)) is not None]
-    if _blocking(windows, manual, at, since):
-        opening = [_opens(window, at) for window in windows if window.kind == "allow"]
-        return _first(denies or opening)
-    return _first([_closes(window, at) or _opens(window, at) for window in windows])
-
-
-def _first(moments: Iterable[float | None]) -> int | None:
-    return min((int(moment) for moment in moments if moment is not None and moment != math.inf), default=None)
+def _next_look(windows: tuple[Window, ...], at: int) -> int | None:
+    """When what is blocked at ``at`` may be so no longer; never too late: when a deny window closes, or else when an allow window opens."""
+    closing = [closes for window in windows if window.kind == "deny" and (closes := _closes(window, at)) is not None]
+    opening = [] if closing else [_opens(window, at) for window in windows if window.kind == "allow"]
+    return min((int(moment) for moment in (*closing, *opening) if moment is not None and moment != math.inf), default=None)
 
 
 def _opens(window: Window, after: int) -> int | None:
