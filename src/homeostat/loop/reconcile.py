@@ -17,9 +17,10 @@ from homeostat.live.cluster import Cluster
 from homeostat.live.errors import ApiError
 from homeostat.loop.attempt import is_confirmed
 from homeostat.loop.decide import Verdict, decide
-from homeostat.loop.deleting import Deleter, duties_of
+from homeostat.loop.deleting import Deleter
 from homeostat.loop.desire import OPTION_WARNING, Desirer, UndesiredError
 from homeostat.loop.guarding import Guarding
+from homeostat.loop.lasthooks import duties_of
 from homeostat.loop.look import Looker
 from homeostat.loop.memory import Memory
 from homeostat.loop.seam import Apps
@@ -139,6 +140,8 @@ class Reconciler:
         pending = await self._deleter.delete(app, memory)
         if pending is None:
             return After()
+        if pending.unchanged:
+            return After(pending.seconds)
         look = await self._looker.look_unwanted(app)
         turn.look = replace(look, health=Health(HealthStatus.PROGRESSING, pending.message))
         if pending.failed:
@@ -220,13 +223,14 @@ class Reconciler:
         turn.look = await self._looker.look(turn.app, turn.wanted, turn.memory)
 
     async def _guard(self, turn: Turn) -> None:
-        """What must not be pruned until somebody has confirmed it. What a human asks for is not held."""
+        """What must not be pruned until somebody has confirmed it. What a human asks for with ``prune`` is not held."""
         assert turn.wanted is not None
         held = await self._guarding.held(turn.app, turn.look.resources, turn.wanted.objects.keys())
         asked = turn.pinned or (turn.state.operation if turn.running and turn.state is not None else None)
-        if not held or (asked is not None and (not asked.automated or is_confirmed(asked))):
+        by_hand = asked is not None and asked.prune and not asked.automated
+        if not held or (asked is not None and (is_confirmed(asked) or (by_hand and not asked.resources))):
             return
-        turn.held = held
+        turn.held = {} if by_hand else held
         turn.tell(guards.HELD, [guards.message(turn.app, held)])
 
     async def _begin(self, turn: Turn) -> None:
