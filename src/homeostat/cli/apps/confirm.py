@@ -9,7 +9,6 @@ from typing import Any
 import click
 
 from homeostat.argo.conditions import DELETION_HELD_WARNING
-from homeostat.argo.conditions import DELETION_HELD_WARNING
 from homeostat.argo.read import APPROVED
 from homeostat.cli import output as out
 from homeostat.cli.apps import words
