@@ -39,6 +39,7 @@ ALL: tuple[tuple[Run, ...], ...] = (
     ),
     (Run("shared_base", 1000),),
     (Run("render", 1),),
+    (Run("planner", 1), Run("waves", 1)),
 )
 """What is played on one stage stands in one row."""
 

@@ -7,7 +7,9 @@ Times are RFC 3339 strings in UTC with seconds, as they stand in the status. How
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
+from functools import cached_property
 from typing import Any
 
 import msgspec
@@ -112,14 +114,19 @@ class Wave(msgspec.Struct, frozen=True):
         return tuple(task for group in self.groups for task in group)
 
 
-class Plan(msgspec.Struct, frozen=True):
+class Plan(msgspec.Struct, frozen=True, dict=True):
     """The waves of a sync in the order in which they run."""
 
     waves: tuple[Wave, ...] = ()
 
-    @property
+    @cached_property
     def tasks(self) -> tuple[Task, ...]:
-        return tuple(task for wave in self.waves for task in wave.tasks)
+        return tuple(task for wave in self.waves for group in wave.groups for task in group)
+
+    @cached_property
+    def places(self) -> Mapping[tuple[Key, Phase], tuple[int, Task]]:
+        """The tasks by what their results are known by, in their order; each with the place of its wave among the waves."""
+        return {(task.key, task.phase): (place, task) for place, wave in enumerate(self.waves) for group in wave.groups for task in group}
 
 
 class SyncSelection(msgspec.Struct, frozen=True):

@@ -182,7 +182,7 @@ def to_observe(plan: Plan, results: Sequence[TaskResult]) -> tuple[Key, ...]:
 
 def hooks_of(plan: Plan, results: Sequence[TaskResult]) -> tuple[Key, ...]:
     """The keys of all hooks, of the plan and of what is recorded."""
-    keys = [task.key for wave in plan.waves for group in wave.groups for task in group if task.hook_type]
+    keys = [task.key for task in plan.tasks if task.hook_type]
     return tuple(dict.fromkeys((*keys, *(result.key for result in results if result.hook_type))))
 
 
@@ -190,10 +190,8 @@ def record(plan: Plan, results: Sequence[TaskResult], new: Iterable[TaskResult])
     """``results`` with ``new`` ones added or put in place of older ones, in the order of the plan; what it has no word of comes first."""
     merged = {(result.key, result.phase): result for result in results}
     merged.update(((result.key, result.phase), result) for result in new)
-    known = [(task.key, task.phase) for task in plan.tasks]
-    in_plan = set(known)
-    ordered = [result for key, result in merged.items() if key not in in_plan]
-    ordered.extend(merged[key] for key in known if key in merged)
+    ordered = [result for key, result in merged.items() if key not in plan.places]
+    ordered.extend(merged[key] for key in plan.places if key in merged)
     return tuple(ordered)
 
 
@@ -330,14 +328,12 @@ def _with_unrecorded(plan: Plan, results: Sequence[TaskResult], live: LiveHealth
     """``results`` with those of hooks that were made in this attempt by somebody who could not record it."""
     recorded = {(result.key, result.phase) for result in results}
     new = []
-    for wave in plan.waves:
-        for group in wave.groups:
-            for task in group:
-                if not task.hook_type or (task.key, task.phase) in recorded:
-                    continue
-                observed = live(task.key)
-                if observed is not None and observed.run and observed.run == run_mark(task):
-                    new.append(_made(task, ResultCode.SYNCED, OperationPhase.RUNNING, f"{named(task.key)} created"))
+    for task in plan.tasks:
+        if not task.hook_type or (task.key, task.phase) in recorded:
+            continue
+        observed = live(task.key)
+        if observed is not None and observed.run and observed.run == run_mark(task):
+            new.append(_made(task, ResultCode.SYNCED, OperationPhase.RUNNING, f"{named(task.key)} created"))
     return record(plan, results, new) if new else tuple(results)
 
 
@@ -361,9 +357,6 @@ class _Place:
     def __init__(self, plan: Plan, results: Sequence[TaskResult]) -> None:
         self.plan = plan
         self.results = results
-        self._tasks = {
-            (task.key, task.phase): (place, task) for place, wave in enumerate(plan.waves) for group in wave.groups for task in group
-        }
         self._recorded = {(result.key, result.phase) for result in results}
         self.failing = any(result.hook_phase in _UNSUCCESSFUL for result in results)
         self.current = self.first_open(failing=False)
@@ -374,15 +367,19 @@ class _Place:
 
     def first_open(self, *, failing: bool) -> int | None:
         """The place of the first wave that is not done, among those of SyncFail or among the others."""
-        open_ones = (place for key, (place, task) in self._tasks.items() if key not in self._recorded and _is_for_failures(task) is failing)
-        return min(open_ones, default=None)
+        for place, wave in enumerate(self.plan.waves):
+            if (wave.phase is Phase.SYNC_FAIL) is failing:
+                for group in wave.groups:
+                    if any((task.key, task.phase) not in self._recorded for task in group):
+                        return place
+        return None
 
     def task_of(self, result: TaskResult) -> Task | None:
-        return self._tasks.get((result.key, result.phase), (0, None))[1]
+        return self.plan.places.get((result.key, result.phase), (0, None))[1]
 
     def wave_of(self, result: TaskResult) -> int | None:
         """The place of the result's wave, ``None`` for a result that the plan has no word of."""
-        return self._tasks.get((result.key, result.phase), (None, None))[0]
+        return self.plan.places.get((result.key, result.phase), (None, None))[0]
 
     def rest_of(self, place: int) -> Wave:
         """What is still to do of the wave at ``place``."""
@@ -437,7 +434,3 @@ class _Place:
         task = self.task_of(result)
         uid = task.live["metadata"].get("uid") if task is not None and task.live is not None else None
         return observed.deleting or (bool(uid) and observed.uid == uid)
-
-
-def _is_for_failures(task: Task) -> bool:
-    return task.phase is Phase.SYNC_FAIL
