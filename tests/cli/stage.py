@@ -21,7 +21,7 @@ from tests.commands import Outcome, homeostat
 from tests.e2e.controller import Controller
 from tests.e2e.repository import Repository
 
-_OWN_PROCESS = frozenset({"why", "diff", "manifests", "logs", "--tree"})
+_OWN_PROCESS = frozenset({"why", "diff", "manifests", "logs", "--tree", "--local", "--label", "--preview-changes"})
 """What sets up logging for the process it runs in."""
 
 
@@ -87,7 +87,7 @@ class Stage:
     def app(self, verb: str, *arguments: str, code: int = 0, terminal: int = 0) -> Outcome:
         """Runs `homeostat app VERB …`; any other exit code fails the test. ``terminal`` makes standard output one of so many columns."""
         command = ["app", verb, "--kubeconfig", str(self.plane.kubeconfig), "--namespace", self.control, *arguments]
-        if verb in {"diff", "manifests", "why"}:
+        if verb in {"diff", "manifests", "why"} or (verb == "sync" and {"--label", "--preview-changes"}.intersection(arguments)):
             command += self.file_roots
         outcome = self.run(command, terminal=terminal)
         assert outcome.code == code, f"homeostat {' '.join(command)} exited with {outcome.code}: {outcome.stdout}\n{outcome.stderr}"

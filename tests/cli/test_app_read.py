@@ -120,12 +120,12 @@ def test_manifests_are_what_git_declares_or_what_is_live(stage: Stage, shop: str
 def test_an_app_that_is_not_there_is_said_with_names_like_it(stage: Stage, verb: str) -> None:
     done = stage.app(verb, "shpo", code=2 if verb == "diff" else 1)
     assert f"error: there is no app `shpo` in namespace {stage.control}\n" in done.stderr
-    assert "hint: did you mean `shop`?" in done.stderr
+    assert "hint: did you mean `shop`" in done.stderr
 
 
 def test_a_cluster_without_the_definitions_and_another_namespace_are_said(stage: Stage, shop: str) -> None:
     done = stage.app("get", f"elsewhere/{shop}", code=1)
-    assert f"hint: name it with `-n elsewhere {shop}`" in done.stderr
+    assert f"error: there is no app `{shop}` in namespace elsewhere" in done.stderr
     done = stage.run(["app", "get", "x", "--kubeconfig", str(stage.plane.kubeconfig), "-n", "nowhere"])
     assert "there are no apps in namespace nowhere; `-n` names another control namespace" in done.stderr
 

@@ -106,11 +106,52 @@ def test_a_sync_that_fails_exits_with_1_and_says_why(stage: Stage) -> None:
     assert "99999" in done.stderr
 
 
-def test_what_the_controller_does_not_support_is_said_in_its_words(stage: Stage) -> None:
-    stage.write(force__one=config("one", x="1"))
+def test_what_is_asked_for_by_options_stands_in_the_operation(stage: Stage) -> None:
+    stage.write(asked__one=config("one", x="1"), asked__two=config("two", x="1"))
     stage.push()
-    stage.create("force")
-    assert "force is not supported" in stage.app("sync", "force", "--force", code=1).stderr
+    stage.create("asked", "--sync-option", "ServerSideApply=false", "--sync-option", "Replace=false", "--project", "default")
+    stage.app("refresh", "asked")
+    stage.app(
+        "sync", "asked", "--strategy", "apply", "--force", "--server-side", "--apply-out-of-sync-only", "--resource", "!:ConfigMap:two",
+        "--retry-limit", "2", "--retry-backoff-duration", "1s", "--retry-refresh", "--info", "why=test",
+    )  # fmt: skip
+    operation = stage.get("asked")["status"]["operationState"]["operation"]
+    assert operation["sync"]["syncStrategy"] == {"apply": {"force": True}}
+    assert sorted(operation["sync"]["syncOptions"]) == [
+        "ApplyOutOfSyncOnly=true",
+        "CreateNamespace=true",
+        "Replace=false",
+        "ServerSideApply=true",
+    ]
+    assert operation["sync"]["resources"] == [{"group": "", "kind": "ConfigMap", "name": "two", "exclude": True}]
+    assert operation["retry"] == {"limit": 2, "refresh": True, "backoff": {"duration": "1s", "factor": 2, "maxDuration": "180s"}}
+    assert operation["info"] == [{"name": "why", "value": "test"}]
+    assert stage.plane.kubectl("-n", stage.namespace("asked"), "get", "configmap", "two", "--ignore-not-found") == ""
+
+
+HOOK = """apiVersion: v1
+kind: ConfigMap
+metadata: {name: NAME, annotations: {argocd.argoproj.io/hook: TYPE, argocd.argoproj.io/hook-delete-policy: BeforeHookCreation}}
+"""
+
+
+def test_hooks_and_waves_are_told_as_they_come(stage: Stage) -> None:
+    late = config("late", x="1").replace("  name: late\n", "  name: late\n  annotations: {argocd.argoproj.io/sync-wave: '3'}\n")
+    stage.write(
+        hooked__one=config("one", x="1"),
+        hooked__late=late,
+        hooked__before=HOOK.replace("NAME", "before").replace("TYPE", "PreSync"),
+        hooked__after=HOOK.replace("NAME", "after").replace("TYPE", "PostSync"),
+    )
+    stage.push()
+    stage.create("hooked")
+    stage.plane.kubectl("create", "namespace", stage.namespace("hooked"))
+    stage.app("refresh", "hooked")
+    lines = stage.app("sync", "hooked").stdout.splitlines()
+    stages = [line for line in lines if line.startswith("--")]
+    assert stages == ["-- PreSync", "-- Sync", "-- Sync, wave 3", "-- PostSync"]
+    assert any("/before   PreSync hook Succeeded" in line for line in lines)
+    assert lines.index("-- Sync, wave 3") < next(place for place, line in enumerate(lines) if "/late   Synced" in line)
 
 
 def test_another_revision_is_refused_while_syncs_are_automated(stage: Stage) -> None:

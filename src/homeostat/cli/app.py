@@ -12,19 +12,22 @@ _COMMANDS = {
     "create": ("edit", "Create an app."),
     "delete": ("delete", "Delete apps, with or without their objects."),
     "diff": ("diff", "Show what a sync would change."),
+    "edit": ("editor", "Edit an app's spec in an editor."),
     "get": ("get", "Show an app and its objects."),
     "history": ("history", "Show what was deployed."),
     "list": ("listing", "List apps."),
     "logs": ("logs", "Print the logs of an app's pods."),
     "manifests": ("manifests", "Print an app's objects, as in Git or as in the cluster."),
+    "patch": ("patch", "Patch an app."),
     "refresh": ("refresh", "Have an app looked at anew."),
     "resources": ("resources", "List an app's objects, or the tree below them."),
     "rollback": ("rollback", "Sync an app to what was deployed before."),
     "set": ("edit", "Change an app's source, destination or policy."),
     "sync": ("sync", "Bring the cluster to what Git declares."),
     "terminate-op": ("terminate", "Call a running sync off."),
-    "why": ("why", "Say why an object, or a field of it, is as it is."),
+    "unset": ("unset", "Take parameters of an app's source away."),
     "wait": ("wait", "Wait until apps are synced and healthy."),
+    "why": ("why", "Say why an object, or a field of it, is as it is."),
 }
 """The module of each verb, and its summary: to list them must not import them all."""
 

@@ -63,7 +63,7 @@ def render(
 ) -> None:
     """Print what the folder DIR renders to."""
     folder = folder.resolve()
-    root = root.resolve() if root is not None else _root_of(folder)
+    root = root.resolve() if root is not None else root_of(folder)
     if not folder.is_relative_to(root):
         raise InvalidError(f"{folder} is not below {root}", hint="give a `--root` that holds DIR")
     helm = None
@@ -94,7 +94,7 @@ async def _render(program: Path, source: Source, tree: LocalTree, context: Rende
         raise
 
 
-def _root_of(folder: Path) -> Path:
+def root_of(folder: Path) -> Path:
     """The Git working copy around ``folder``: a base in ``../`` is found there."""
     return next((above for above in (folder, *folder.parents) if (above / ".git").exists()), folder)
 

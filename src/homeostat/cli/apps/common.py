@@ -11,6 +11,7 @@ import functools
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -124,6 +125,23 @@ def timeout_option(default: float = 0.0) -> Callable[[_C], _C]:
         show_default=bool(default),
         help="Give up after this time (seconds, or such as 5m). [default: wait without end]" if not default else "Give up after this time.",
     )
+
+
+_FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+
+
+def file_roots_option(function: _C) -> _C:
+    """``--file-root`` of a verb that reads repositories itself, as ``file_roots``."""
+    said = "A folder whose repositories `file:` addresses may name; can be given again."
+    return click.option("--file-root", "file_roots", multiple=True, type=_FOLDER, metavar="DIR", help=said)(function)
+
+
+def local_options(function: _C) -> _C:
+    """``--local`` as ``local`` and ``--local-repo-root`` as ``local_root``: a folder that takes the place of the app's source."""
+    said = "With --local: nothing outside of it is read. By default the Git working copy that DIR is in, else DIR."
+    root = click.option("--local-repo-root", "local_root", type=_FOLDER, metavar="DIR", help=said)
+    local = click.option("--local", type=_FOLDER, metavar="DIR", help="Render this folder of this machine instead of the app's source.")
+    return local(root(function))
 
 
 @asynccontextmanager

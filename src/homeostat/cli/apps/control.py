@@ -25,31 +25,34 @@ _WATCH_AGAIN = 0.5
 
 
 class Applications:
-    """Names may be written as ``namespace/name``, as argocd prints them, when the namespace is this one."""
+    """``namespace`` is the control namespace. A name may be written as ``namespace/name``, as argocd prints them, in another one, too."""
 
     def __init__(self, client: Client, namespace: str) -> None:
         self.client = client
         self.namespace = namespace
 
-    def plain(self, name: str) -> str:
-        """``argocd/web`` → ``web``. Raises :class:`RefusedError` for another namespace."""
-        namespace, slash, rest = name.rpartition("/")
-        if slash and namespace != self.namespace:
-            raise RefusedError(f"app `{name}` is not in namespace {self.namespace}", hint=f"name it with `-n {namespace} {rest}`")
-        return rest
+    def split(self, name: str) -> tuple[str, str]:
+        """``team/web`` → ``("team", "web")``; a name alone is one of the control namespace."""
+        namespace, _, plain = name.rpartition("/")
+        return namespace or self.namespace, plain
+
+    def name_of(self, app: Object) -> str:
+        """The name by which ``app`` is found here, and named in messages: with its namespace when that is another one."""
+        metadata = app["metadata"]
+        return str(metadata["name"]) if metadata["namespace"] == self.namespace else f"{metadata['namespace']}/{metadata['name']}"
 
     async def get(self, name: str) -> Object:
         """Raises :class:`AppNotFoundError`, :class:`NotInstalledError`, :class:`ApiError`."""
-        name = self.plain(name)
+        namespace, plain = self.split(name)
         try:
-            return _shown(await self.client.get(APPLICATIONS, self.namespace, name))
+            return _shown(await self.client.get(APPLICATIONS, namespace, plain))
         except NotFoundError:
-            raise await self._missing(name) from None
+            raise await self._missing(namespace, plain) from None
 
-    async def listed(self, selector: str = "") -> list[Object]:
-        """Sorted by name."""
+    async def listed(self, selector: str = "", *, namespace: str = "") -> list[Object]:
+        """Those of the control namespace, or of another; sorted by name."""
         try:
-            listing = await self.client.list(APPLICATIONS, namespace=self.namespace, label_selector=selector)
+            listing = await self.client.list(APPLICATIONS, namespace=namespace or self.namespace, label_selector=selector)
         except NotFoundError as error:
             raise NotInstalledError("Application") from error
         return sorted((_shown(app) for app in listing.items), key=lambda app: str(app["metadata"]["name"]))
@@ -78,7 +81,7 @@ class Applications:
             metadata = before["metadata"]
             patch["metadata"] = {**patch.get("metadata", {}), "uid": metadata["uid"], "resourceVersion": metadata["resourceVersion"]}
             try:
-                return before, _shown(await self.client.patch(APPLICATIONS, self.namespace, str(metadata["name"]), patch))
+                return before, _shown(await self.client.patch(APPLICATIONS, metadata["namespace"], metadata["name"], patch))
             except ConflictError:
                 if attempt + 1 == _ATTEMPTS:
                     raise
@@ -86,11 +89,11 @@ class Applications:
 
     async def follow(self, name: str, uid: str = "") -> AsyncGenerator[Object | None, None]:
         """The app as it is, and again whenever it changed; ``None`` at last when it (the one with ``uid``) is gone. Close the iterator."""
-        name = self.plain(name)
+        namespace, plain = self.split(name)
         seen = ""
         while True:
-            selection = f"metadata.name={name}"
-            listing = await self.client.list(APPLICATIONS, namespace=self.namespace, field_selector=selection)
+            selection = f"metadata.name={plain}"
+            listing = await self.client.list(APPLICATIONS, namespace=namespace, field_selector=selection)
             app = listing.items[0] if listing.items else None
             if app is None or (uid and app["metadata"]["uid"] != uid):
                 yield None
@@ -100,7 +103,7 @@ class Applications:
                 yield _shown(app)
             try:
                 watch = self.client.watch(
-                    APPLICATIONS, resource_version=listing.resource_version, namespace=self.namespace, field_selector=selection
+                    APPLICATIONS, resource_version=listing.resource_version, namespace=namespace, field_selector=selection
                 )
                 async with aclosing(watch) as events:
                     async for event in events:
@@ -116,8 +119,8 @@ class Applications:
             except UnavailableError:
                 await asyncio.sleep(_WATCH_AGAIN)  # The list says whether the server is really gone.
 
-    async def _missing(self, name: str) -> Exception:
-        return AppNotFoundError(self.namespace, name, [str(app["metadata"]["name"]) for app in await self.listed()])
+    async def _missing(self, namespace: str, name: str) -> Exception:
+        return AppNotFoundError(namespace, name, [str(app["metadata"]["name"]) for app in await self.listed(namespace=namespace)])
 
 
 @asynccontextmanager

@@ -66,7 +66,7 @@ def _ask(app: Object, *, cascade: bool) -> None:
 
 
 async def _delete(applications: Applications, app: Object, finalizer: str) -> None:
-    name = words.name_of(app)
+    name = applications.name_of(app)
 
     def prepare(now: Object) -> dict[str, Any] | None:
         kept = [str(one) for one in now["metadata"].get("finalizers") or ()]
@@ -79,12 +79,12 @@ async def _delete(applications: Applications, app: Object, finalizer: str) -> No
     before, after = await applications.change(name, prepare)
     uid = str((after or before)["metadata"]["uid"])
     with suppress(NotFoundError):
-        await applications.client.delete(APPLICATIONS, applications.namespace, name, uid=uid)
+        await applications.client.delete(APPLICATIONS, before["metadata"]["namespace"], words.name_of(app), uid=uid)
     click.echo(f"application.argoproj.io/{name} deleted" + (", its objects are being deleted" if finalizer else ", its objects stay"))
 
 
 async def _gone(applications: Applications, app: Object, *, seconds: float) -> None:
-    name = words.name_of(app)
+    name = applications.name_of(app)
     said = ""
     async with (
         limited(seconds, lambda: f"app `{name}` is still there" + (f": {said}" if said else ""), hint=NO_CONTROLLER),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,8 @@ import msgspec
 
 from homeostat.cli import output as out
 from homeostat.cli.apps import inside
-from homeostat.cli.apps.common import Command, Place, app_argument, verb
+from homeostat.cli.apps.common import Command, Place, app_argument, file_roots_option, local_options, verb
+from homeostat.cli.apps.local import texts
 from homeostat.compare import mask
 from homeostat.compare.drift import Difference
 from homeostat.live.errors import ApiError, NotFoundError
@@ -62,7 +64,8 @@ class Change(msgspec.Struct):
 @click.option("--refresh", is_flag=True, help="Ask the source anew (which is always done).")
 @click.option("--hard-refresh", is_flag=True, help="Render again, too (which is always done).")
 @click.option("--exit-code/--no-exit-code", default=True, help="Exit with 1 when something differs. [default: exit-code]")
-@inside.file_roots_option
+@local_options
+@file_roots_option
 @click.option("-o", "--output", type=click.Choice(["diff", "table", "wide", "json", "yaml", "name"]), default="diff", show_default=True)
 async def diff(
     place: Place,
@@ -72,6 +75,8 @@ async def diff(
     refresh: bool,
     hard_refresh: bool,
     exit_code: bool,
+    local: Path | None,
+    local_root: Path | None,
     file_roots: tuple[Path, ...],
     output: str,
 ) -> int:
@@ -81,20 +86,34 @@ async def diff(
     have equal masks. What differs but is ignored (ignoreDifferences) is not shown.
     """
     del refresh, hard_refresh  # Nothing is kept from earlier looks: each of them is both.
-    memory = Memory()
+    if local is not None and revision:
+        raise click.UsageError("--local and --revision: expected one of them")
     async with inside.looking(place, name, file_roots) as (parts, app):
-        memory.app_id = app.id
-        wanted = await parts.desirer.wanted(app, memory, revision=revision, asked_at=asyncio.get_running_loop().time(), hard=True)
-        look = await parts.looker.look(app, wanted, memory)
-        changes = [change for report in look.resources if (change := await _change(parts, app, wanted, look, report)) is not None]
-    _print(changes, output)
-    problems = [*wanted.unknown, *(condition.message for condition in look.conditions)]
-    problems += [f"{report.key}: {report.message}" for report in look.resources if report.message]
-    for problem in dict.fromkeys(problems):
+        brought = await texts(parts, app, local, local_root) if local is not None else ()
+        changes, problems = await compared(parts, app, revision=revision, texts=brought)
+    print_changes(changes, output)
+    for problem in problems:
         out.say("error", problem)
     if problems:
         return TROUBLE
     return DIFFERENT if changes and exit_code else SAME
+
+
+async def compared(parts: Parts, app: App, *, revision: str = "", texts: Sequence[str] = ()) -> tuple[list[Change], list[str]]:
+    """What a sync would change, and what keeps that from being known. ``texts`` are objects that take the place of the source's.
+
+    Raises :class:`~homeostat.loop.desire.UndesiredError`, :class:`ApiError`.
+    """
+    memory = Memory(app_id=app.id)
+    if texts:
+        wanted = parts.desirer.handed_in(app, texts, memory)
+    else:
+        wanted = await parts.desirer.wanted(app, memory, revision=revision, asked_at=asyncio.get_running_loop().time(), hard=True)
+    look = await parts.looker.look(app, wanted, memory)
+    changes = [change for report in look.resources if (change := await _change(parts, app, wanted, look, report)) is not None]
+    problems = [*wanted.unknown, *(condition.message for condition in look.conditions if condition.type.endswith("Error"))]
+    problems += [f"{report.key}: {report.message}" for report in look.resources if report.message]
+    return changes, list(dict.fromkeys(problems))
 
 
 async def _change(parts: Parts, app: App, wanted: Wanted, look: Look, report: ResourceReport) -> Change | None:
@@ -141,7 +160,8 @@ def _ordered(value: Any) -> Any:
     return [_ordered(item) for item in value] if isinstance(value, list) else value
 
 
-def _print(changes: list[Change], form: str) -> None:
+def print_changes(changes: Sequence[Change], form: str) -> None:
+    """As `app diff` prints them."""
     if form in {"json", "yaml"}:
         from homeostat.cli.apps.printing import print_json_or_yaml  # noqa: PLC0415
 

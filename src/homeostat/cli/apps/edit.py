@@ -130,7 +130,7 @@ async def create(place: Place, *, name: str | None, file: str | None, upsert: bo
         metadata["finalizers"] = list(dict.fromkeys([*(metadata.get("finalizers") or ()), FINALIZER]))
     async with connected(place) as applications:
         if validate:
-            await _validate(applications, app)
+            await refuse_unreadable(applications, app)
         try:
             await applications.client.create(APPLICATIONS, app)
         except AlreadyExistsError:
@@ -152,7 +152,7 @@ async def set_app(place: Place, *, name: str, **given: Any) -> None:
         literal = await _literal(given)
         wanted = _edited(current, {**given, **literal})
         if validate:
-            await _validate(applications, wanted)
+            await refuse_unreadable(applications, wanted)
 
         def decide(app: Object) -> dict[str, Any] | None:
             return _patch(app, _edited(app, {**given, **literal}))
@@ -209,7 +209,7 @@ async def _replace(applications: Applications, app: Object, *, upsert: bool) -> 
     click.echo(f"application.argoproj.io/{name} {'unchanged' if after is None else 'configured'}")
 
 
-async def _validate(applications: Applications, app: Object) -> None:
+async def refuse_unreadable(applications: Applications, app: Object) -> None:
     """Raises :class:`InvalidError` with everything for which the controller would not look at the app."""
     project = words.project_of(app)
     try:

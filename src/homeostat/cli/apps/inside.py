@@ -9,25 +9,16 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-import click
-
 from homeostat import wiring
-from homeostat.argo.read import KIND
+from homeostat.argo.read import KIND, read_app
 from homeostat.cli import output as out
+from homeostat.cli.apps import words
 from homeostat.cli.apps.common import Place
 from homeostat.cli.apps.control import Applications
 from homeostat.cli.apps.errors import RefusedError
 from homeostat.model import tasks
 from homeostat.model.app import App, AppKey
 from homeostat.web import logs
-
-file_roots_option = click.option(
-    "--file-root",
-    "file_roots",
-    multiple=True,
-    type=click.Path(path_type=Path, file_okay=False, exists=True),
-    help="A folder whose repositories `file:` addresses may name; can be given again.",
-)
 
 
 @asynccontextmanager
@@ -40,12 +31,14 @@ async def looking(place: Place, name: str, file_roots: Sequence[Path] = ()) -> A
     with out.progress() as tell:
         async with wiring.assemble(options, progress=tell) as parts:
             applications = Applications(parts.client, place.namespace)
-            await applications.get(name)  # Whether there is one is asked first: it is said in better words, and sooner.
+            raw = await applications.get(name)  # Whether there is one is asked first: it is said in better words, and sooner.
             running = tasks.spawn(parts.control.run(), name="control plane")
             try:
                 await parts.control.ready()
                 await parts.cluster.retrack(parts.settings().tracking)
-                app = parts.control.get(AppKey(KIND, place.namespace, applications.plain(name)))
+                app = parts.control.get(AppKey(KIND, place.namespace, words.name_of(raw)))
+                if raw["metadata"]["namespace"] != place.namespace:
+                    app = read_app(raw, parts.settings(), parts.control.projects)
                 if app is None:
                     raise RefusedError(f"app `{name}` was deleted meanwhile")
                 if app.problems:

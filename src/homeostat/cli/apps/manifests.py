@@ -8,8 +8,9 @@ from pathlib import Path
 import click
 
 from homeostat.cli.apps import inside, words
-from homeostat.cli.apps.common import Place, app_argument, output_option, verb
+from homeostat.cli.apps.common import Place, app_argument, file_roots_option, local_options, output_option, verb
 from homeostat.cli.apps.control import connected
+from homeostat.cli.apps.local import texts
 from homeostat.cli.apps.printing import print_objects
 from homeostat.cli.apps.resources import key_in
 from homeostat.compare import mask
@@ -27,20 +28,35 @@ _AT_ONCE = 16
 @app_argument
 @click.option("--source", type=click.Choice(["git", "live"]), default="git", show_default=True, help="Where they are taken from.")
 @click.option("--revision", default="", help="This branch, tag or commit instead of what the app names.")
-@inside.file_roots_option
+@local_options
+@file_roots_option
 @output_option(default="yaml")
-async def manifests(place: Place, *, name: str, source: str, revision: str, file_roots: tuple[Path, ...], output: str) -> None:
+async def manifests(
+    place: Place,
+    *,
+    name: str,
+    source: str,
+    revision: str,
+    local: Path | None,
+    local_root: Path | None,
+    file_roots: tuple[Path, ...],
+    output: str,
+) -> None:
     """Print an app's objects, as rendered from Git (this program renders them itself) or as they are in the cluster.
 
     Values of Secrets are masked: equal values have equal masks.
     """
     if source == "live":
-        if revision:
-            raise click.UsageError("--revision says nothing about what is live")
+        if revision or local:
+            raise click.UsageError("--revision and --local say nothing about what is live")
         objects = await _live(place, name)
     else:
         async with inside.looking(place, name, file_roots) as (parts, app):
-            wanted = await parts.desirer.wanted(app, Memory(app_id=app.id), revision=revision, asked_at=asyncio.get_running_loop().time())
+            memory = Memory(app_id=app.id)
+            if local is not None:
+                wanted = parts.desirer.handed_in(app, await texts(parts, app, local, local_root), memory)
+            else:
+                wanted = await parts.desirer.wanted(app, memory, revision=revision, asked_at=asyncio.get_running_loop().time())
         objects = [desired.object for desired in (*wanted.objects.values(), *wanted.hooks)]
     shown = [obj for obj in mask.masked(*objects) if obj is not None]
     print_objects(shown, output)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import getpass
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 
@@ -44,6 +44,13 @@ class ResourceFilter(click.ParamType[dict[str, Any]]):
         return selection
 
 
+class Prepared(NamedTuple):
+    """What was looked at before a sync is asked for. ``manifests`` take the place of what the source says; ``resources`` are the objects to be synced."""
+
+    manifests: tuple[str, ...] = ()
+    resources: tuple[dict[str, Any], ...] = ()
+
+
 def operation(sync: Mapping[str, Any], *, retry: Mapping[str, Any] | None = None, info: Sequence[str] = ()) -> dict[str, Any]:
     """The value of the field. Empty parts are left out; ``info`` are ``name=value`` texts."""
     asked: dict[str, Any] = {"initiatedBy": {"username": username()}, "sync": {name: value for name, value in sync.items() if value}}
@@ -55,9 +62,11 @@ def operation(sync: Mapping[str, Any], *, retry: Mapping[str, Any] | None = None
 
 
 def options_for(app: Object, more: Iterable[str]) -> list[str]:
-    """The sync options of one operation: those of the app, which an operation's own would replace, and ``more``."""
+    """The sync options of one operation: those of the app, which an operation's own would replace, but for what ``more`` says otherwise."""
+    more = list(more)
+    named = {option.partition("=")[0] for option in more}
     own = [str(option) for option in words.part(app, "spec", "syncPolicy").get("syncOptions") or ()]
-    return [*own, *(option for option in more if option not in own)]
+    return [*(option for option in own if option.partition("=")[0] not in named), *more]
 
 
 def is_chosen(entry: Mapping[str, Any], filters: Sequence[Mapping[str, Any]]) -> bool:

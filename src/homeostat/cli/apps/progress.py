@@ -24,7 +24,8 @@ class Progress:
 
     def __init__(self, before: Object) -> None:
         self._earlier = words.part(before, "status", "operationState")
-        self._told: dict[tuple[str, str], tuple[str, str, bool]] = {}
+        self._told: dict[tuple[str, str, str], tuple[str, str]] = {}
+        self._stage = ("Sync", 0)
         self._message = ""
         self._retries = 0
         self.state: dict[str, Any] = {}
@@ -38,13 +39,20 @@ class Progress:
             self.done = not app.get("operation") and not state
             return
         self.state = state
+        waves = {words.object_of(one): int(one.get("syncWave") or 0) for one in words.resources_of(app)}
         for one in words.results_of(app):
-            key = (words.object_of(one), str(one.get("syncPhase")))
-            news = (str(one.get("status") or ""), str(one.get("message") or ""), one.get("hookPhase") in _BAD)
-            if self._told.get(key) != news:
-                self._told[key] = news
-                status = "Failed" if news[2] and news[0] != "SyncFailed" else news[0]
-                yield f"{key[0]}   {status}   {news[1]}".rstrip()
+            key = (words.object_of(one), str(one.get("syncPhase")), str(one.get("hookType") or ""))
+            news = (_state_of(one), str(one.get("message") or ""))
+            if self._told.get(key) == news:
+                continue
+            self._told[key] = news
+            # A hook's wave stands nowhere.
+            stage = (key[1], 0 if key[2] else waves.get(key[0], 0))
+            if stage != self._stage:
+                self._stage = stage
+                yield f"-- {stage[0]}" + (f", wave {stage[1]}" if stage[1] else "")
+            hook = f"{key[2]} hook " if key[2] else ""
+            yield f"{key[0]}   {hook}{news[0]}   {news[1]}".rstrip()
         retries = int(state.get("retryCount") or 0)
         message = str(state.get("message") or "")
         self.done = not app.get("operation") and words.phase_of(app) not in {"Running", "Terminating"}
@@ -58,6 +66,14 @@ class Progress:
         if not self.state:
             return "the controller has not begun with the sync"
         return f"the sync goes on: {self._message}" if self._message else "the sync goes on"
+
+
+def _state_of(result: dict[str, Any]) -> str:
+    """What became of an object: of a hook how it ended, else the result of the apply unless something went wrong after it."""
+    status, phase = str(result.get("status") or ""), str(result.get("hookPhase") or "")
+    if result.get("hookType") and phase:
+        return phase
+    return "Failed" if phase in _BAD and status != "SyncFailed" else status
 
 
 async def watch(

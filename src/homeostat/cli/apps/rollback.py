@@ -36,7 +36,7 @@ async def rollback(
     """
     async with connected(place) as applications:
         app = await applications.get(name)
-        name = words.name_of(app)
+        name = applications.name_of(app)
         if words.is_automated(app):
             raise RefusedError(
                 f"app `{name}` is synced automatically: a rollback would be taken back at once",

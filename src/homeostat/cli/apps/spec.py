@@ -80,13 +80,13 @@ def edited(spec: Data, given: Mapping[str, Any], *, source_type: str = "") -> Da
         )
     for name, path in TEXTS.items():
         if given.get(name) is not None:
-            _put(new, path, given[name] or None)
+            put(new, path, given[name] or None)
     for name, path in SWITCHES.items():
         if given.get(name) is not None:
-            _put(new, path, True if given[name] else None)
+            put(new, path, True if given[name] else None)
     for name, path in LISTS.items():
         if given.get(name):
-            _put(new, path, list(given[name]))
+            put(new, path, list(given[name]))
     for name, path in MAPS.items():
         for key, value in _pairs(name, given.get(name) or ()):
             _below(new, path)[key] = value
@@ -99,7 +99,7 @@ def edited(spec: Data, given: Mapping[str, Any], *, source_type: str = "") -> Da
     _policy(new, given)
     if given.get("revision_history_limit") is not None:
         new["revisionHistoryLimit"] = given["revision_history_limit"]
-    return _without_empty(new)
+    return without_empty(new)
 
 
 def _touches_source(option: str) -> bool:
@@ -232,7 +232,7 @@ def _below(data: Data, path: Iterable[str]) -> Data:
     return data
 
 
-def _put(data: Data, path: tuple[str, ...], value: Any) -> None:
+def put(data: Data, path: tuple[str, ...], value: Any) -> None:
     if value is None:
         words.part(data, *path[:-1]).pop(path[-1], None)
     else:
@@ -251,9 +251,9 @@ _MEANS_SOMETHING: frozenset[str] = frozenset({"automated"})
 """Mappings that say something by being there."""
 
 
-def _without_empty(spec: Data) -> Data:
+def without_empty(spec: Data) -> Data:
     """Without the mappings that an option emptied: an empty ``kustomize: {}`` would still decide the app's type."""
-    tidy: Callable[[Data], Data] = _without_empty
+    tidy: Callable[[Data], Data] = without_empty
     result: Data = {}
     for name, value in spec.items():
         below = (

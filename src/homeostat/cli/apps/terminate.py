@@ -22,7 +22,7 @@ async def terminate_op(place: Place, *, name: str, timeout: float) -> None:  # n
     """Call a running sync off. What it has applied stays as it is."""
     async with connected(place) as applications:
         before, after = await applications.change(name, call_off)
-        name = words.name_of(before)
+        name = applications.name_of(before)
         if after is None:
             raise RefusedError(f"no operation is in progress on app `{name}`")
         async with (

@@ -69,7 +69,9 @@ async def wait(
     """
     goals = Goals.of(**given)
     async with connected(place) as applications:
-        wanted = list(names) if goals.delete and names else [words.name_of(app) for app in await applications.chosen(names, selector)]
+        wanted = (
+            list(names) if goals.delete and names else [applications.name_of(app) for app in await applications.chosen(names, selector)]
+        )
         await tasks.together(*(reach(applications, name, goals, seconds=timeout) for name in wanted))
 
 

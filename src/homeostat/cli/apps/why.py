@@ -15,7 +15,7 @@ import orjson
 from homeostat.cli import output as out
 from homeostat.cli.apps import inside, paths, reasons, words
 from homeostat.cli.apps.case import Case, gathered
-from homeostat.cli.apps.common import Place, app_argument, complete_objects, verb
+from homeostat.cli.apps.common import Place, app_argument, complete_objects, file_roots_option, verb
 from homeostat.cli.apps.control import Applications
 from homeostat.cli.apps.errors import RefusedError
 from homeostat.cli.apps.origins import Place as Origin
@@ -24,10 +24,10 @@ from homeostat.compare import fields
 from homeostat.compare.fields import Path
 from homeostat.loop.look import COMPARE_OPTIONS, IGNORE_EXTRANEOUS
 from homeostat.loop.memory import Memory
-from homeostat.model import glob
+from homeostat.model.filters import is_excluded
 from homeostat.model.hooks import hook_types
-from homeostat.model.objects import Key, annotations_of
-from homeostat.model.settings import ResourceFilter
+from homeostat.model.objects import GroupKind, Key, annotations_of
+from homeostat.model.settings import Settings
 from homeostat.sync import options
 
 _MOST_FIELDS = 40
@@ -60,7 +60,7 @@ class Why(msgspec.Struct, rename="camel", omit_defaults=True):
 @click.argument("path", required=False, default="")
 @click.option("--object-namespace", default="", metavar="NAME", help="The namespace of the object, where several have one name.")
 @click.option("--revision", default="", help="Ask about this branch, tag or commit instead of what the app names.")
-@inside.file_roots_option
+@file_roots_option
 @out.format_option("table", "json", "yaml")
 async def why(
     place: Place,
@@ -86,7 +86,7 @@ async def why(
         wanted = await parts.desirer.wanted(app, memory, revision=revision, asked_at=asyncio.get_running_loop().time(), hard=True)
         look = await parts.looker.look(app, wanted, memory)
         known = {*wanted.objects, *(hook.key for hook in wanted.hooks), *(report.key for report in look.resources)}
-        key = _found(name, object_name, object_namespace, known, parts.settings().exclusions)
+        key = _found(name, object_name, object_namespace, known, parts.settings())
         case = await gathered(parts, app, key, wanted=wanted, look=look, memory=memory)
         raw = await Applications(parts.client, place.namespace).get(name)
         answer = await _answer(case, case.path(steps), raw)
@@ -98,7 +98,7 @@ async def why(
         print_json_or_yaml(msgspec.to_builtins(answer), output)
 
 
-def _found(app: str, text: str, namespace: str, known: Iterable[Key], exclusions: Sequence[ResourceFilter]) -> Key:
+def _found(app: str, text: str, namespace: str, known: Iterable[Key], settings: Settings) -> Key:
     """The key that ``text`` means. Raises :class:`RefusedError` that names what there is."""
     *group, kind, name = text.split("/") if text.count("/") in {1, 2} else ("", "")
     if not kind or not name:
@@ -122,12 +122,10 @@ def _found(app: str, text: str, namespace: str, known: Iterable[Key], exclusions
         raise RefusedError(
             f"several objects of app `{app}` are called {text}: {listed}", hint="name the group, or give `--object-namespace`"
         )
-    for number, one in enumerate(exclusions):
-        if any(glob.matches(pattern, kind) for pattern in one.kinds) and one.kinds != ("*",):
-            raise RefusedError(
-                f"nobody looks at {kind}: it is excluded by resource.exclusions[{number}] in argocd-cm",
-                hint="the cluster's own answer: kubectl get",
-            )
+    if is_excluded(settings, GroupKind(group[0] if group else "", kind)):
+        raise RefusedError(
+            f"nobody looks at {kind}: resource.exclusions or resource.inclusions in argocd-cm leave it out", hint="`kubectl get` shows it"
+        )
     names = {key.name: key for key in known if key.kind.lower() == kind.lower()} or {key.name: key for key in known}
     near = [f"{names[one].kind}/{one}" for one in difflib.get_close_matches(name, names, n=3, cutoff=0.5)]
     hint = f"did you mean {' or '.join(f'`{one}`' for one in near)}?" if near else f"`homeostat app resources {app}` shows what there is"
