@@ -40,8 +40,10 @@ from homeostat.loop.deleting import Deleter
 from homeostat.loop.desire import Desirer
 from homeostat.loop.engine import Engine
 from homeostat.loop.guarding import Guarding
+from homeostat.loop.lasthooks import LastHooks
 from homeostat.loop.look import Looker
 from homeostat.loop.reconcile import Reconciler
+from homeostat.loop.remains import Remains
 from homeostat.loop.syncing import Syncer
 from homeostat.loop.updates import Updates
 from homeostat.model.filters import is_excluded
@@ -144,6 +146,7 @@ class Controller:
         self._parts = parts
         self.started = asyncio.Event()
         self._settings_changed = asyncio.Event()
+        remains = Remains(cluster, judge=parts.judge, settings=settings)
         self.reconciler = Reconciler(
             apps=parts.control,
             cluster=cluster,
@@ -151,7 +154,7 @@ class Controller:
             looker=parts.looker,
             guarding=Guarding(cluster, settings=settings),
             syncer=Syncer(cluster, judge=parts.judge, ignorer=parts.looker.ignorer, settings=settings),
-            deleter=Deleter(cluster, apps=parts.control, desirer=parts.desirer, looker=parts.looker, judge=parts.judge, settings=settings),
+            deleter=Deleter(remains, apps=parts.control, looker=parts.looker, hooks=LastHooks(remains, desirer=parts.desirer)),
         )
         self._updates = Updates(cluster, ignorer=parts.looker.ignorer, judge=parts.judge, settings=settings)
         self.engine = Engine(

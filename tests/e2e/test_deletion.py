@@ -190,6 +190,7 @@ async def test_a_hook_that_fails_holds_the_deletion_and_runs_again_as_git_has_it
     assert await there(apps, namespace, "one")
     repository.write("a/before.yaml", job("before", {HOOK: "PreDelete"}))
     await repository.push()
+    await apps.refresh(name)
     await gone(apps, name)
     assert not await there(apps, namespace, "one")
 

@@ -172,9 +172,7 @@ class Looker:
             rules = self.ignorer.rules_for(key, app.ignore)
             found = differences(expected.echo, live) if rules is None else await self.ignorer.differences(expected.echo, live, rules)
         except CompareError as error:
-            report = ResourceReport(
-                key, api, SyncStatus.UNKNOWN, health=health, wave=wave, message=str(error), asks_before_deletion=asks
-            )
+            report = ResourceReport(key, api, SyncStatus.UNKNOWN, health=health, wave=wave, message=str(error), asks_before_deletion=asks)
             return replace(_made(version, basis, report, judged, live), problem=str(error))
         status = SyncStatus.OUT_OF_SYNC if found else SyncStatus.SYNCED
         report = ResourceReport(key, api, status, health=health, wave=wave, deleting=_is_going(live), asks_before_deletion=asks)

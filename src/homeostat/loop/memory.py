@@ -77,7 +77,8 @@ class Memory(msgspec.Struct):
     """One app's. ``claims`` is what the index was last told; ``compared`` are the outcomes of the last look.
 
     ``made`` is the plan of a sync under way, ``wave_at`` the (monotonic) time at which its last wave was carried out.
-    ``hooks_failed`` counts the failures of a deletion's hooks in a row, ``hooks_due`` is the (monotonic) time of their next attempt.
+    ``hooks_failed`` counts the failures of a deletion's hooks in a row, ``hooks_due`` is the (monotonic) time of their next attempt,
+    ``hooks_said`` what was told of it.
     """
 
     app_id: str = ""
@@ -89,6 +90,7 @@ class Memory(msgspec.Struct):
     wave_at: float = 0.0
     hooks_failed: int = 0
     hooks_due: float = 0.0
+    hooks_said: str = ""
 
 
 def digest_of(obj: Object) -> bytes:
