@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
-import pytest
 from msgspec.structs import replace
 
 from homeostat.live.client import Client
 from homeostat.live.cluster import Cluster
-from homeostat.live.errors import ForbiddenError
 from homeostat.loop.guarding import Guarding
 from homeostat.model.app import App, AppKey, Destination, Policy
 from homeostat.model.guards import DeletionGuard
@@ -23,6 +22,7 @@ from homeostat.model.sync import SyncStatus
 from homeostat.model.tracking import Tracking, TrackingMethod
 from tests.cluster import Cluster as Plane
 from tests.live.kinds import config_map, custom_kind
+from tests.proxy import Proxy
 
 NAMESPACE = GroupKind("", "Namespace")
 
@@ -67,9 +67,9 @@ class Stage:
 
 
 @asynccontextmanager
-async def stage(plane: Plane, namespace: str, *, tracking: Tracking | None = None) -> AsyncIterator[Stage]:
+async def stage(plane: Plane, namespace: str, *, tracking: Tracking | None = None, kubeconfig: Path | None = None) -> AsyncIterator[Stage]:
     settings = Settings(tracking=tracking or Tracking())
-    async with await Client.connect(str(plane.kubeconfig)) as client, Cluster(client, tracking=settings.tracking) as cluster:
+    async with await Client.connect(str(kubeconfig or plane.kubeconfig)) as client, Cluster(client, tracking=settings.tracking) as cluster:
         yield Stage(plane, cluster, f"app-{namespace[-20:].strip('-')}", settings)
 
 
@@ -181,17 +181,10 @@ async def test_a_crd_whose_kind_is_not_served_is_held(plane: Plane, namespace: s
             plane.kubectl("delete", "crd", crd["metadata"]["name"], "--wait=false")
 
 
-async def test_what_may_not_be_asked_is_held(plane: Plane, namespace: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    async with stage(plane, namespace) as on:
+async def test_what_may_not_be_asked_is_held(plane: Plane, namespace: str) -> None:
+    async with Proxy(plane.kubeconfig) as proxy, stage(plane, namespace, kubeconfig=proxy.kubeconfig) as on:
         on.apply(namespace_object(namespace), mine=True)
-
-        async def forbidden(path: str, *, accept: str = "application/json") -> bytes:
-            if accept.startswith("application/json;as=PartialObjectMetadataList"):
-                raise ForbiddenError("secrets is forbidden: nobody may list them", status=403, reason="Forbidden")
-            return await asked(path, accept=accept)
-
-        asked = on.cluster.client.raw
-        monkeypatch.setattr(on.cluster.client, "raw", forbidden)
+        proxy.fault(method="GET", path=f"/namespaces/{namespace}/secrets", status=403, message="secrets is forbidden", reason="Forbidden")
         (reason,) = (await on.held()).values()
         assert reason.startswith("held by the deletion guard namespace: what it would take along cannot be told: ")
-        assert "forbidden" in reason
+        assert "secrets is forbidden" in reason
