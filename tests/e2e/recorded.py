@@ -30,6 +30,8 @@ THEIR_WORDS = {
 }
 _TIMES = {"lastTransitionTime", "deployStartedAt", "deployedAt", "startedAt", "finishedAt", "reconciledAt"}
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
+_GENERATED = re.compile(r"-[0-9a-f]{7}-(presync|sync|postsync)-[0-9]+$")
+"""How the name of a hook with generateName ends."""
 _ATTEMPT = re.compile(r"Retrying attempt #\d+ at \d{1,2}:\d\d[AP]M\.")
 
 
@@ -81,7 +83,7 @@ def _normalised(value: Any, name: str, words: Mapping[str, str]) -> Any:
         return value
     if name in _TIMES:
         return "TIME" if _MOMENT.fullmatch(value) else value
-    return _ATTEMPT.sub("Retrying attempt #N at TIME.", in_words(value, words))
+    return _GENERATED.sub(r"-REVISION-\1-TIME", _ATTEMPT.sub("Retrying attempt #N at TIME.", in_words(value, words)))
 
 
 class Samples:

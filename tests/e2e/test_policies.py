@@ -213,15 +213,3 @@ async def test_objects_can_be_tracked_by_label(apps: Apps, repository: Repositor
     await apps.refresh(name)
     await apps.synced(name, revision)
     await apps.until_live("", "ConfigMap", apps.namespace("label"), "two", lambda two: two is None)
-
-
-async def test_an_app_with_hooks_says_so_and_applies_none_of_them(apps: Apps, repository: Repository) -> None:
-    hook = config("hook", a="b").replace("name: hook", "name: hook\n  annotations: {argocd.argoproj.io/hook: PreSync}")
-    repository.write("a/all.yaml", config("one", colour="blue") + "---\n" + hook)
-    await repository.push()
-    name = await apps.create("hooks", repository.url, "a")
-    app = await apps.until(name, lambda app: ((app.get("status") or {}).get("operationState") or {}).get("retryCount", 0) > 0)
-    message = app["status"]["operationState"]["message"]
-    assert "hooks are not supported yet" in message
-    assert "a/all.yaml" in message
-    assert await apps.live("", "ConfigMap", apps.namespace("hooks"), "hook") is None

@@ -16,7 +16,7 @@ from tests.e2e.apps import Apps
 from tests.e2e.recorded import THEIR_WORDS, Samples, Told, events_recorded, normalised, recorded
 from tests.e2e.repository import Repository
 
-APPS = ["plain", "kust-prod", "chart", "jsonnet", "waves", "broken-schema", "broken-yaml", "missing"]
+APPS = ["plain", "kust-prod", "chart", "jsonnet", "hooks", "waves", "broken-schema", "broken-yaml", "missing"]
 
 BETTER = {
     # What a server-side apply is told names the object and the field, and we the file; a client-side one is told of a struct of Go's.
@@ -50,6 +50,8 @@ def is_settled(app: Object) -> bool:
     state = status.get("operationState") or {}
     if state.get("phase") == "Running":
         return bool(state.get("retryCount", 0) >= 2)
+    if any(one["name"].startswith("smoke-") for one in status.get("resources") or ()):
+        return False  # a hook that goes when it has succeeded
     return (status.get("health") or {}).get("status") == "Healthy" and status["sync"]["status"] in {"Synced", "Unknown"}
 
 

@@ -18,7 +18,7 @@ from homeostat.loop.memory import Expected, Made
 from homeostat.loop.observing import observe
 from homeostat.loop.turn import Turn
 from homeostat.model import times
-from homeostat.model.objects import Key
+from homeostat.model.objects import Key, Object
 from homeostat.model.settings import Settings
 from homeostat.model.sync import Method, Operation, OperationPhase, OperationState, Plan, SyncStatus, Task, TaskResult, Wave
 from homeostat.sync import events
@@ -154,7 +154,7 @@ class Attempts:
                 targets=[*targets, *(Target(hook) for hook in wanted.hooks)],
                 managed=[obj for obj in managed if obj is not None],
                 namespace=namespace,
-                namespace_live=index.get(Key("", "Namespace", "", namespace)),
+                namespace_live=self._namespace(namespace),
                 namespace_labels=app.policy.namespace_labels or {},
                 namespace_annotations=app.policy.namespace_annotations or {},
                 operation=state.operation,
@@ -172,6 +172,13 @@ class Attempts:
         await self._cluster.ensure({task.key.group_kind for task in made.tasks if task.hook_type})
         turn.memory.made = Made(basis, made)
         return made
+
+    def _namespace(self, name: str) -> Object | None:
+        """The namespace as far as it is known: whole where metadata is declared for it, else by name."""
+        key = Key("", "Namespace", "", name)
+        if self._cluster.index.node(key) is None:
+            return None
+        return self._cluster.index.get(key) or {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
 
     async def _respecting(self, turn: Turn, target: Target) -> Target:
         """The target with the live values of the fields that are ignored."""
