@@ -80,9 +80,7 @@ RULES = [
 
 
 @pytest.mark.parametrize("rule", RULES)
-async def test_a_change_in_which_nothing_counts_tells_nobody(
-    plane: Plane, namespace: str, pool: Pool, rule: dict[str, Any]
-) -> None:
+async def test_a_change_in_which_nothing_counts_tells_nobody(plane: Plane, namespace: str, pool: Pool, rule: dict[str, Any]) -> None:
     settings = Settings(ignore_updates=(Ignore("", "ConfigMap", name="one", **rule),))
     async with sifted(plane, settings, pool) as (cluster, ear), await Client.connect(str(plane.kubeconfig)) as other:
         await other.create(CONFIG_MAPS, marked(namespace, "one", clock="0", text="a"))
