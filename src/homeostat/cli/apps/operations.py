@@ -75,10 +75,9 @@ def is_chosen(entry: Mapping[str, Any], filters: Sequence[Mapping[str, Any]]) ->
     return is_selected(selections, Key(*(entry.get(name) or "" for name in ("group", "kind", "namespace", "name"))))
 
 
-def refuse_unknown(app: Object, filters: Sequence[Mapping[str, Any]]) -> None:
+def refuse_unknown(app: Object, name: str, filters: Sequence[Mapping[str, Any]]) -> None:
     """Raises :class:`RefusedError` when no object that is known of the app is among ``filters``: such a sync would do nothing, and say it succeeded."""
     if filters and not any(is_chosen(entry, filters) for entry in words.resources_of(app)):
-        name = words.name_of(app)
         raise RefusedError(
             f"none of the objects of app `{name}` is among those to be synced",
             hint=f"`homeostat app resources {name}` shows what there is; what a new commit brought is there after `homeostat app refresh {name}`",
@@ -93,13 +92,13 @@ def username() -> str:
         return "homeostat"
 
 
-def refuse_busy(app: Object) -> None:
+def refuse_busy(app: Object, name: str) -> None:
     """Raises where an operation cannot be asked for now."""
     if app["metadata"].get("deletionTimestamp"):
-        raise RefusedError(f"app `{words.name_of(app)}` is being deleted", hint="`homeostat app wait --delete` waits for its end")
+        raise RefusedError(f"app `{name}` is being deleted", hint=f"`homeostat app wait {name} --delete` waits for its end")
     refuse_skipped(app)
     if words.is_busy(app):
-        raise OperationRunningError(words.name_of(app), str(words.part(app, "status", "operationState").get("startedAt") or ""))
+        raise OperationRunningError(name, str(words.part(app, "status", "operationState").get("startedAt") or ""))
 
 
 async def request(applications: Applications, name: str, asked: Mapping[str, Any]) -> tuple[Object, Object]:
@@ -109,7 +108,7 @@ async def request(applications: Applications, name: str, asked: Mapping[str, Any
     """
 
     def decide(app: Object) -> dict[str, Any]:
-        refuse_busy(app)
+        refuse_busy(app, name)
         return {"operation": dict(asked)}
 
     before, after = await applications.change(name, decide)

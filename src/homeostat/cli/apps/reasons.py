@@ -129,11 +129,14 @@ def delivery(app: Object, key: Key, live: Object | None) -> Delivery | None:
         syncs.append(_under_way(state, result))
     elif syncs and result:
         syncs[-1].result, syncs[-1].message = str(result.get("status") or ""), str(result.get("message") or "")
-    earlier = [one for one in syncs if one.started and times.parse(one.started) <= at + _SLACK]
-    found = max(earlier, key=lambda one: one.started, default=None)
-    if found is None or (found.finished and times.parse(found.finished) + _SLACK < at):
-        return None
-    return found
+    # Of two that share the second in which it was written, the later one.
+    return next((one for slack in (0.0, _SLACK) for one in reversed(syncs) if _spans(one, at, slack)), None)
+
+
+def _spans(sync: Delivery, at: float, slack: float) -> bool:
+    if not sync.started or times.parse(sync.started) > at + slack:
+        return False
+    return not sync.finished or times.parse(sync.finished) + slack >= at
 
 
 def _recorded(entry: dict[str, Any]) -> Delivery:

@@ -98,7 +98,7 @@ async def _chosen(applications: Applications, names: tuple[str, ...], selector: 
 async def _sync(applications: Applications, app: Object, given: dict[str, Any], ready: Prepared, *, detached: bool, seconds: float) -> None:
     name = applications.name_of(app)
     if not ready.manifests:
-        refuse_unknown(app, given["resources"])
+        refuse_unknown(app, name, given["resources"])
     before, _ = await request(applications, name, asked_for(app, given, ready))
     if detached:
         click.echo(f"a sync of app `{name}` was asked for")

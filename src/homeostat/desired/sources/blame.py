@@ -41,7 +41,7 @@ async def of_lines(folder: Path, commit: str, path: str, first: int, last: int) 
     :class:`SlowError`.
     """
     output = await _git(["blame", "--porcelain", "-L", f"{first},{last}", commit, "--", path], folder)
-    return max(_blamed(output), key=lambda found: found[0], default=(0, None))[1]
+    return max(_blamed(output), key=lambda found: (found[0], found[1].date), default=(0, None))[1]
 
 
 async def of_files(folder: Path, commit: str, paths: Sequence[str]) -> Change | None:
