@@ -198,7 +198,6 @@ def test_automated_syncs_can_be_switched_off_without_losing_their_settings() -> 
         pytest.param({"source": {"repoURL": "oci://r/x", "path": "."}}, "OCI sources are not supported yet", id="oci"),
         pytest.param({"source": {"repoURL": "https://c", "chart": "redis"}}, "Helm repository are not supported yet", id="a chart"),
         pytest.param({"source": {"repoURL": "https://c", "path": ".", "plugin": {}}}, "plugins are not supported yet", id="a plugin"),
-        pytest.param({"source": {"repoURL": "https://c", "path": ".", "tagPrefix": "v"}}, "tagPrefix", id="a tag prefix"),
         pytest.param({"source": {"repoURL": "https://c", "path": ".", "helm": {}, "kustomize": {}}}, "helm and kustomize", id="two types"),
         pytest.param({"sources": [{"repoURL": "https://c", "path": "."}]}, "spec.sources: several sources", id="several sources"),
         pytest.param({"destination": {"namespace": "web"}}, "spec.destination: expected a server", id="no cluster"),
@@ -234,6 +233,13 @@ def test_a_refresh_is_asked_for_by_annotation(value: str, expected: str) -> None
     obj = samples.application()
     obj["metadata"]["annotations"] = {"argocd.argoproj.io/refresh": value}
     assert samples.read(obj).refresh == expected
+
+
+def test_the_manager_to_take_over_from_is_read() -> None:
+    obj = samples.application()
+    assert samples.read(obj).migration_manager == ""
+    obj["metadata"]["annotations"] = {"argocd.argoproj.io/client-side-apply-migration-manager": "old-operator"}
+    assert samples.read(obj).migration_manager == "old-operator"
 
 
 @pytest.mark.parametrize(

@@ -198,8 +198,6 @@ def _source_problems(source: ApplicationSource) -> Iterator[str]:
         yield f"spec.source.path: expected a path relative to the root of the repository, found {source.path!r}"
     if source.plugin is not None:
         yield "spec.source.plugin: config management plugins are not supported yet"
-    if source.tag_prefix:
-        yield "spec.source.tagPrefix: choosing tags by a prefix is not supported yet"
     types = [name for name in ("helm", "kustomize", "directory", "plugin") if getattr(source, name) is not None]
     if len(types) > 1:
         yield f"spec.source: expected at most one of helm, kustomize, directory and plugin, found {' and '.join(types)}"
@@ -219,6 +217,7 @@ def _source(source: ApplicationSource) -> Source:
         path=source.path,
         target_revision=source.target_revision,
         name=source.name,
+        tag_prefix=source.tag_prefix,
         helm=msgspec.convert(source.helm, HelmOptions, from_attributes=True) if source.helm else None,
         kustomize=_kustomize(source.kustomize) if source.kustomize else None,
         directory=_directory(source.directory) if source.directory else None,

@@ -75,7 +75,7 @@ class Desirer:
         asked = revision or source.target_revision or "HEAD"
         try:
             repository = self._repository(source.repo_url, app.project)
-            commit = await self._resolve(repository, revision or source.target_revision, asked_at)
+            commit = await self._resolve(repository, revision or source.target_revision, source.tag_prefix, asked_at)
             tree = await self._sources.tree(repository, commit)
             rendered = await self._renderer.render(source=source, tree=tree, context=self.context(app, commit), hard=hard)
         except HomeostatError as error:
@@ -134,13 +134,13 @@ class Desirer:
             unknown=tuple(normalised.unknown.values()),
         )
 
-    async def _resolve(self, repository: Repo, revision: str, asked_at: float | None) -> str:
+    async def _resolve(self, repository: Repo, revision: str, tag_prefix: str, asked_at: float | None) -> str:
         """The commit of ``revision``; the last one known while the server does not answer, so that drift goes on being healed."""
         try:
-            resolved = await self._sources.resolve(repository, revision, fresh=asked_at is not None, since=asked_at)
+            resolved = await self._sources.resolve(repository, revision, tag_prefix=tag_prefix, fresh=asked_at is not None, since=asked_at)
         except UnavailableError as error:
             try:
-                resolved = await self._sources.resolve(repository, revision)
+                resolved = await self._sources.resolve(repository, revision, tag_prefix=tag_prefix)
             except HomeostatError:
                 raise error from None
             self._troubles.met(repository.key, error)
@@ -183,7 +183,7 @@ class Desirer:
         source = app.sources[0]
         try:
             repository = self._repository(source.repo_url, app.project)
-            commit = (await self._sources.resolve(repository, source.target_revision)).commit
+            commit = (await self._sources.resolve(repository, source.target_revision, tag_prefix=source.tag_prefix)).commit
             tree = await self._sources.tree(repository, commit)
         except HomeostatError:
             return False

@@ -117,6 +117,8 @@ class Source(msgspec.Struct, frozen=True):
     chart: str = ""
     ref: str = ""
     name: str = ""
+    tag_prefix: str = ""
+    """What the tags begin with among which a version or a range is looked for."""
     helm: HelmOptions | None = None
     kustomize: KustomizeOptions | None = None
     directory: DirectoryOptions | None = None

@@ -199,3 +199,33 @@ async def test_a_hostile_revision_never_reaches_git(server: GitServer, sources: 
     with pytest.raises(RefusedError):
         await sources.resolve(Repo(server.url("web")), revision)
     assert not server.seen
+
+
+async def test_a_tag_prefix_narrows_versions_and_ranges_and_leaves_branches_alone(
+    tmp_path: Path, server: GitServer, work: Worktree
+) -> None:
+    asked: list[Sequence[str]] = []
+
+    async def highest(constraint: str, versions: Sequence[str]) -> str | None:
+        asked.append(versions)
+        return max(versions, default=None)
+
+    first = await work.commit({"a": "1"})
+    for tag in ("prod/v1.0.0", "v9.0.0", "dev/v2.0.0", "prod/canary", "production/v3.0.0"):
+        await work.git("tag", tag)
+    second = await work.commit({"a": "2"})
+    await work.git("tag", "prod/v1.1.0")
+    await work.push("--tags")
+    repo = Repo(server.url("web"))
+    async with GitSources(tmp_path / "prefixed", highest=highest) as sources:
+        assert await sources.resolve(repo, "1.*", tag_prefix="prod/") == Resolved(second, "refs/tags/prod/v1.1.0")
+        assert asked == [["v1.0.0", "v1.1.0"]]
+        assert await sources.resolve(repo, "v1.0.0", tag_prefix="prod/") == Resolved(first, "refs/tags/prod/v1.0.0")
+        assert await sources.resolve(repo, "canary", tag_prefix="prod/") == Resolved(first, "refs/tags/prod/canary")
+        assert await sources.resolve(repo, "main", tag_prefix="prod/") == Resolved(second, "refs/heads/main")
+        assert await sources.resolve(repo, second, tag_prefix="prod/") == Resolved(second)
+        assert await sources.resolve(repo, "*") == Resolved(first, "refs/tags/v9.0.0"), "another prefix is another answer"
+        with pytest.raises(RevisionMissingError, match=r"no branch, tag or commit 'prod/v9.0.0'"):
+            await sources.resolve(repo, "v9.0.0", tag_prefix="prod/")
+        with pytest.raises(RefusedError, match="tag prefix"):
+            await sources.resolve(repo, "1.*", tag_prefix="--upload-pack=x ")

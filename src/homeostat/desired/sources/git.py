@@ -117,15 +117,19 @@ class GitSources:
         for remote in self._remotes.values():
             await remote.aclose()
 
-    async def resolve(self, repo: Repo, revision: str, *, fresh: bool = False, since: float | None = None) -> Resolved:
+    async def resolve(
+        self, repo: Repo, revision: str, *, tag_prefix: str = "", fresh: bool = False, since: float | None = None
+    ) -> Resolved:
         """The commit that ``revision`` means: a branch, a tag, a full or short commit id, a range of versions, ``HEAD`` or nothing.
+
+        With ``tag_prefix`` a version or a range is one of the tags that begin with it; what comes behind is the version.
 
         Without ``fresh`` nothing is asked of the server once the repository was fetched by this process and the revision is known. With
         it, the answer comes from a fetch that begins after the call, shared by all who ask at that time; a full commit id that is here
         needs none. ``since`` (:func:`time.monotonic`) widens the sharing: a fetch that began at that time or later is fresh enough, as when
         a thousand apps are refreshed for one push and take their turns. Raises a :class:`homeostat.desired.sources.errors.SourceError`.
         """
-        wanted = revisions.read(revision)
+        wanted = revisions.read(revision, tag_prefix)
         remote = self._remote(repo)
         fetched = False
         new = bool(wanted.other) and remote.want(wanted.other)
@@ -249,7 +253,7 @@ class GitSources:
         references = remote.references
         if references is None:
             return None
-        known = remote.memory.get(wanted.text)
+        known = remote.memory.get(wanted)
         if known is not None:
             return Resolved(*known)
         if wanted.form is Form.COMMIT:
@@ -259,8 +263,8 @@ class GitSources:
             raise EmptyRepositoryError(f"The Git repository {remote.address.url} is empty", hint="push a first commit")
         name: str | None = None
         if wanted.form is Form.RANGE:
-            name = await self._choose(wanted.text, references)
-        full = f"refs/tags/{name}" if name is not None else revisions.find(wanted.text, references)
+            name = await self._choose(wanted, references)
+        full = f"refs/tags/{name}" if name is not None else revisions.find(revisions.prefixed(wanted, references), references)
         if full is not None:
             commit = remote.store.commit_of(references[full])
             if commit is None:
@@ -268,16 +272,16 @@ class GitSources:
             found = (commit, full)
             # A fetch may have finished while the range was being evaluated; then this answer is of yesterday and is not kept.
             if remote.references is references:
-                remote.memory[wanted.text] = found
+                remote.memory[wanted] = found
             return Resolved(*found)
         return self._abbreviated(remote, wanted)
 
-    async def _choose(self, constraint: str, references: Mapping[str, str]) -> str | None:
+    async def _choose(self, wanted: Wanted, references: Mapping[str, str]) -> str | None:
         if self._highest is None:
-            raise RefusedError(f"The revision {constraint!r} is a range of versions, and nothing here can compare versions")
-        candidates = revisions.versions(references)
-        chosen = await self._highest(constraint, candidates) if candidates else None
-        return chosen if chosen in candidates else None
+            raise RefusedError(f"The revision {wanted.text!r} is a range of versions, and nothing here can compare versions")
+        candidates = revisions.versions(references, wanted.prefix)
+        chosen = await self._highest(wanted.text, candidates) if candidates else None
+        return wanted.prefix + chosen if chosen is not None and chosen in candidates else None
 
     def _abbreviated(self, remote: Remote, wanted: Wanted) -> Resolved | None:
         if not wanted.abbreviation:
@@ -301,9 +305,12 @@ class GitSources:
 def _missing(remote: Remote, wanted: Wanted) -> RevisionMissingError:
     url, text = remote.address.url, wanted.text
     if wanted.form is Form.RANGE:
+        behind = f" behind the prefix {wanted.prefix!r}" if wanted.prefix else ""
         return RevisionMissingError(
-            f"The Git repository {url} has no tag in the range {text!r}", hint="tags must be versions, such as v1.2.3"
+            f"The Git repository {url} has no tag in the range {text!r}{behind}",
+            hint=f"tags must be versions, such as {wanted.prefix}v1.2.3",
         )
+    text = revisions.prefixed(wanted, remote.references or {})
     if text == "HEAD":
         return RevisionMissingError(f"The Git repository {url} has no default branch", hint="name a branch in `targetRevision`")
     deleted = revisions.find(text, remote.gone)

@@ -24,6 +24,7 @@ from homeostat.desired.sources.credentials import Credentials
 from homeostat.desired.sources.errors import CommitMissingError, SourceError, UnauthorisedError
 from homeostat.desired.sources.git_process import Finished
 from homeostat.desired.sources.git_tree import GitTree
+from homeostat.desired.sources.revisions import Wanted
 from homeostat.desired.sources.secrets import granted
 from homeostat.desired.sources.store import PREFIX, Store
 from homeostat.desired.sources.urls import Address
@@ -123,7 +124,7 @@ class Remote:
         self.store = shelf.store
         self.references: Mapping[str, str] | None = None
         self.gone: dict[str, str] = {}
-        self.memory: dict[str, tuple[str, str]] = {}
+        self.memory: dict[Wanted, tuple[str, str]] = {}
         self.used = time.monotonic()
         self._shelf = shelf
         self._gates = gates

@@ -22,6 +22,7 @@ _RANGE = re.compile(rf"\s*(?:=|!=|>|<|>=|=>|<=|=<|~|~>|\^)?\s*v?{_PART}(?:\.{_PA
 _SPLIT = re.compile(r"\|\||,|\s+-\s+|(?<=[0-9A-Za-z*])\s+(?=[=!<>~^v0-9xX*])")
 # git check-ref-format, and no leading dash.
 _NAME = re.compile(r"(?!-)(?!.*(?:\.\.|@\{|//|/\.|\.lock(?:/|$)))[^\x00-\x20\x7f~^:?*\[\\./][^\x00-\x20\x7f~^:?*\[\\]*(?<![./])")
+_PREFIX = re.compile(r"(?!-)[^\x00-\x20\x7f~^:?*\[\\]{1,200}")
 
 
 class Form(Enum):
@@ -31,10 +32,14 @@ class Form(Enum):
 
 
 class Wanted(NamedTuple):
-    """A revision that was read. ``text`` is ``HEAD`` where none was given; commit ids are in lower case."""
+    """A revision that was read. ``text`` is ``HEAD`` where none was given; commit ids are in lower case.
+
+    ``prefix`` is what the tags in question begin with: versions are looked for behind it (``tagPrefix``).
+    """
 
     form: Form
     text: str
+    prefix: str = ""
 
     @property
     def other(self) -> str:
@@ -48,8 +53,12 @@ class Wanted(NamedTuple):
         return self.text.lower() if self.form is Form.NAME and _SHORT.fullmatch(self.text) else ""
 
 
-def read(revision: str) -> Wanted:
+def read(revision: str, tag_prefix: str = "") -> Wanted:
     """Read a revision. Raises :class:`RefusedError` for what can be neither a name, a commit nor a range (``--upload-pack=…``, ``a..b``)."""
+    if tag_prefix and not _PREFIX.fullmatch(tag_prefix):
+        raise RefusedError(
+            f"The tag prefix {tag_prefix[:60]!r} cannot be the beginning of a tag", hint="set `tagPrefix` to one, or leave it empty"
+        )
     text = revision.strip()
     if not text:
         return Wanted(Form.NAME, "HEAD")
@@ -57,9 +66,9 @@ def read(revision: str) -> Wanted:
         if _FULL.fullmatch(text):
             return Wanted(Form.COMMIT, text.lower())
         if not _VERSION.fullmatch(text) and all(_RANGE.fullmatch(part) for part in _SPLIT.split(text)):
-            return Wanted(Form.RANGE, text)
+            return Wanted(Form.RANGE, text, tag_prefix)
         if _NAME.fullmatch(text) and text != "@":
-            return Wanted(Form.NAME, text)
+            return Wanted(Form.NAME, text, tag_prefix)
     shown = text if len(text) <= 60 else text[:60] + "…"
     raise RefusedError(
         f"The revision {shown!r} cannot be the name of a branch or tag, a commit or a range of versions",
@@ -77,7 +86,15 @@ def find(name: str, references: Mapping[str, str]) -> str | None:
     return None
 
 
-def versions(references: Mapping[str, str]) -> list[str]:
-    """The tags that can be versions; what a range is chosen from."""
-    tags = (name.removeprefix("refs/tags/") for name in references if name.startswith("refs/tags/"))
-    return sorted(tag for tag in tags if _VERSION.fullmatch(tag))
+def prefixed(wanted: Wanted, references: Mapping[str, str]) -> str:
+    """The name to look for: with its prefix where it is a version, or where such a tag is there; else as it was written (``main``)."""
+    full = wanted.prefix + wanted.text
+    if wanted.prefix and (_VERSION.fullmatch(wanted.text) or f"refs/tags/{full}" in references):
+        return full
+    return wanted.text
+
+
+def versions(references: Mapping[str, str], prefix: str = "") -> list[str]:
+    """The tags that can be versions, without their ``prefix``; what a range is chosen from."""
+    start = f"refs/tags/{prefix}"
+    return sorted(tag for name in references if name.startswith(start) and _VERSION.fullmatch(tag := name[len(start) :]))
