@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.cli.stage import Stage
+from tests.commands import homeostat
 from tests.e2e.texts import config
 
 WEB = """# The web of the shop.
@@ -134,6 +135,13 @@ def test_an_object_as_a_whole_lists_the_fields_that_differ(stage: Stage, shop: s
     row = text.splitlines()[-1].split()
     assert row[:4] == [".data.size", "1", "7", "theirs"]
     assert row[6] == "why/one.yaml:6"
+
+
+def test_objects_of_the_app_complete_from_its_status(stage: Stage, shop: str) -> None:
+    assert shop
+    words = f"homeostat app why --kubeconfig {stage.plane.kubeconfig} --namespace {stage.control} why dep"
+    environment = {"_HOMEOSTAT_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": str(len(words.split()) - 1)}
+    assert homeostat(env=environment).stdout.split() == ["plain,Deployment/web"]
 
 
 def test_values_of_secrets_are_masked_and_their_lines_are_found_where_they_were_plain_text(stage: Stage) -> None:

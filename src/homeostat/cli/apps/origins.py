@@ -141,8 +141,6 @@ class Finder:
 def _place(file: str, line: int, change: Change | None, note: str) -> Place:
     if change is None:
         return Place(file, line, note=note or "no commit is known that wrote it")
-    if change.boundary:
-        note = f"{note}; " * bool(note) + "the history that the server shows begins with this commit"
     return Place(file, line, change.commit, change.author, times.stamp(change.date), change.subject, note)
 
 

@@ -113,7 +113,7 @@ def _holds(owned: FieldSet, path: Path) -> bool | None:
         if below is None:
             return None
         node = below
-    return not fields.is_member(node) if path else bool(node.keys() - {"."})
+    return bool(path) and not fields.is_member(node)
 
 
 def delivery(app: Object, key: Key, live: Object | None) -> Delivery | None:
@@ -200,7 +200,8 @@ def verdict(facts: Facts, app: App) -> str:
     if not facts.there:
         return "neither Git nor live have this field"
     if facts.path[:1] == ("f:status",):
-        return f"status is the cluster's own{_written(culprit)}; Git has no say in it"
+        by = f" ({_who(culprit)})" if culprit is not None else ""
+        return f"status is the cluster's own{by}: Git has no say in it"
     if culprit is not None:
         return f"Git does not name it: {_who(culprit)}, and there it stays"
     if facts.writers:

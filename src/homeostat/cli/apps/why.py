@@ -140,7 +140,8 @@ async def _answer(case: Case, path: Path, raw: dict[str, Any]) -> Why:
     field = await case.reason(path) if path else None
     verdict, rule = _object(case, reasons_below)
     if field is not None:
-        verdict, rule = (field.verdict, field.rule) if exact or not below else (_several(reasons_below) or field.verdict, field.rule)
+        below_it = _several(reasons_below)
+        verdict, rule = (below_it, "compared, and different") if below_it else (field.verdict, field.rule)
     return Why(
         app=case.app.key.name,
         group=key.group,

@@ -1,8 +1,7 @@
 """Who wrote a line, and who changed a file last: ``git blame`` and ``git log`` in a clone.
 
 The ``git`` program is asked because it can be stopped: the history of a large file takes seconds, and nothing else may wait for it. Only people
-ask such questions, one at a time. Clones have the whole history of what the server shows; where the server itself has only a part of it, the
-oldest commit that it has stands for all before, and says so (``boundary``).
+ask such questions, one at a time. Clones have the whole history of what they hold.
 """
 
 from __future__ import annotations
@@ -22,16 +21,12 @@ _MOST_PATHS = 2000
 
 
 class Change(msgspec.Struct, frozen=True):
-    """A commit by which somebody wrote something. ``date`` is the author's, in seconds since 1970; ``author`` is ``Name <address>``.
-
-    ``boundary``: the history that there is begins with it, so that the line may be older.
-    """
+    """A commit by which somebody wrote something. ``date`` is the author's, in seconds since 1970; ``author`` is ``Name <address>``."""
 
     commit: str
     author: str
     date: int
     subject: str
-    boundary: bool = False
 
 
 async def of_lines(folder: Path, commit: str, path: str, first: int, last: int) -> Change | None:
@@ -61,7 +56,7 @@ def _blamed(output: str) -> Iterator[tuple[int, Change]]:
         elif line.startswith("\t"):
             if "author" in headers:
                 author = f"{headers['author']} {headers.get('author-mail', '<>')}"
-                change = Change(commit, author, int(headers.get("author-time", "0")), headers.get("summary", ""), "boundary" in headers)
+                change = Change(commit, author, int(headers.get("author-time", "0")), headers.get("summary", ""))
                 yield int(headers.get("committer-time", "0")), change
             commit = ""
         else:
