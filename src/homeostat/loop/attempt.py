@@ -37,6 +37,9 @@ CONFIRMED = "deletion-approved"
 SAVE_EVERY = 1.0
 """Seconds between two writes of the progress of a long sync. A kill between them costs applies that change nothing."""
 
+SAVE_SHARE = 0.1
+"""At most this much of a sync's time goes into writing its progress: the status of an app with a thousand objects takes its time."""
+
 TIDY_AGAIN = 5.0
 """Seconds until hooks that could not be tidied up are tried again."""
 
@@ -56,7 +59,8 @@ class Attempts:
 
     async def proceed(self, turn: Turn, *, save: Save) -> Finish | None:
         """Goes on until the attempt ends, or has to wait: then ``None``, with the reason in ``turn.state.message``."""
-        written = 0.0
+        due = 0.0
+        rehearsed = False
         last: Tidy | None = None
         made = await self._plan(turn)
         while True:
@@ -72,8 +76,7 @@ class Attempts:
                     return None
                 case Tidy(reason=reason):
                     # An object that is let go may vanish: how it ended must be known to whoever goes on.
-                    await save(turn)
-                    written = time.monotonic()
+                    due = await _save(turn, save)
                     problems = await self._tidy(turn, now)
                     if problems or now == last:
                         turn.state = replace(turn.state, message="; ".join((reason, *problems)))
@@ -83,15 +86,15 @@ class Attempts:
                 case RunWave(wave=wave):
                     if self._is_too_early(turn):
                         return None
-                    if not written and not state.results:
+                    if not rehearsed and not state.results:
+                        rehearsed = True
                         wrong = await self._rehearsed(turn, made)
                         if wrong:
                             message = f"{failure_message(wrong)} (nothing was done, for objects would be pruned as well)"
                             return Finish(wrong, OperationPhase.FAILED, message)
-                    if time.monotonic() - written > SAVE_EVERY:
+                    if time.monotonic() > due:
                         # Before the first effect too, so that whoever looks, and whoever takes over, knows what is going on.
-                        await save(turn)
-                        written = time.monotonic()
+                        due = await _save(turn, save)
                     await self._run(turn, made, wave)
 
     async def terminate(self, turn: Turn) -> tuple[TaskResult, ...]:
@@ -219,6 +222,14 @@ class Attempts:
 def is_confirmed(operation: Operation) -> bool:
     """Whether what deletion guards hold may go in this operation."""
     return any(name == CONFIRMED for name, _ in operation.info)
+
+
+async def _save(turn: Turn, save: Save) -> float:
+    """Writes down what is recorded so far. Answers when that is due again, by the monotonic clock."""
+    began = time.monotonic()
+    await save(turn)
+    now = time.monotonic()
+    return now + max(SAVE_EVERY, (now - began) / SAVE_SHARE)
 
 
 def _state(turn: Turn) -> OperationState:
