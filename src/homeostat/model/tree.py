@@ -43,6 +43,13 @@ class TreeError(HomeostatError):
         self.passed = passed
 
 
+class IncomparableTreesError(TypeError):
+    """Two trees are of kinds that cannot be compared: anything may have changed between them."""
+
+    def __init__(self, newer: Tree, older: Tree) -> None:
+        super().__init__(f"{type(newer).__name__} is not compared with {type(older).__name__}")
+
+
 class Tree(Protocol):
     """The files of one revision. Paths are ``/``-separated, relative to the root, normalised; ``""`` is the root.
 
@@ -75,5 +82,5 @@ class Tree(Protocol):
         ...
 
     def changed_since(self, older: Tree) -> Trace:
-        """The trace keys that answer differently in this tree than in ``older``."""
+        """The trace keys that answer differently in this tree than in ``older``. Raises :class:`IncomparableTreesError`."""
         ...

@@ -15,7 +15,7 @@ from weakref import WeakValueDictionary
 import msgspec
 
 from homeostat.desired.errors import RenderError, RenderStoppedError
-from homeostat.model.tree import Trace, Tree
+from homeostat.model.tree import IncomparableTreesError, Trace, Tree
 
 T = TypeVar("T")
 
@@ -116,7 +116,11 @@ class RenderCache(Generic[T]):
         if entry.expires and asyncio.get_running_loop().time() >= entry.expires:
             return False
         if entry.tree.id != tree.id:
-            if not entry.made.trace.isdisjoint(self._difference(entry.tree, tree)):
+            try:
+                changed = self._difference(entry.tree, tree)
+            except IncomparableTreesError:  # the source has become another kind of tree: a chart got dependencies, say
+                return False
+            if not entry.made.trace.isdisjoint(changed):
                 return False
             entry.tree = tree
         return True

@@ -12,6 +12,8 @@ are found in a cluster belongs to ``argo``.
     git_tree.py     the files of one commit, and what changed between two
     revisions.py    which reference or commit a revision means (pure)
     urls.py         which addresses are accepted, and when two are the same (pure)
+    archive.py       the files of a chart or another archive as a tree
+    mounted.py       other trees below paths of a base
     credentials.py  from Argo CD's Secrets and ConfigMaps (pure)
     secrets.py      puts credentials where git can read them, and takes them away
 """

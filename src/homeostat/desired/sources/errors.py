@@ -9,6 +9,9 @@
     ├── RevisionMissingError          the repository was read and has no such revision
     │   ├── RevisionDeletedError      … any more: an earlier fetch had it
     │   └── CommitMissingError        … the commit is on no branch or tag, and the server does not hand it out (rewritten history)
+    ├── ArchiveError                  an archive that is broken, or that no harmless program has made
+    ├── LyingError                    what the server sent is not what it, or the lock, said that it would be
+    ├── DependencyError               the dependencies of a chart cannot be told; its author mends them
     ├── UnavailableError              try again later; it may work then
     │   ├── UnreachableError          no connection to the server
     │   ├── SlowError                 the server stopped answering, or answers too slowly
@@ -57,6 +60,18 @@ class RevisionDeletedError(RevisionMissingError):
 
 class CommitMissingError(RevisionMissingError):
     """A commit that no branch or tag leads to, and that the server does not hand out by its id."""
+
+
+class ArchiveError(SourceError):
+    """An archive that cannot be read, leaves itself, or is out of proportion."""
+
+
+class LyingError(SourceError):
+    """A digest or a length is another one than announced."""
+
+
+class DependencyError(SourceError):
+    """A chart whose lock is out of sync, or that depends on what nobody has."""
 
 
 class UnavailableError(SourceError):

@@ -17,7 +17,7 @@ from collections.abc import Iterator, Sequence
 from pygit2 import Oid
 
 from homeostat.desired.sources.store import MAX_FILE, Store
-from homeostat.model.tree import Entry, EntryKind, Trace, Tree, TreeError
+from homeostat.model.tree import Entry, EntryKind, IncomparableTreesError, Trace, Tree, TreeError
 
 _MAX_LINKS = 40
 _MAX_KEYS = 200_000
@@ -103,7 +103,7 @@ class GitTree(Tree):
         complete trace holds too. Computed once per pair of trees.
         """
         if not isinstance(older, GitTree):
-            raise TypeError(f"a Git tree is compared with Git trees, not with {type(older).__name__}")
+            raise IncomparableTreesError(self, older)
         if older._id == self._id:  # noqa: SLF001
             return frozenset()
         known = self._store.remembered_changes(older._id, self._id)  # noqa: SLF001
