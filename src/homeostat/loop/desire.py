@@ -178,6 +178,13 @@ class Desirer:
             self._troubles.over(repository.key)
         return self._troubles.is_news(repository.key)
 
+    def again_in(self, app: App) -> float | None:
+        """In how many seconds the repository of the app should be polled again because it did not answer; ``None`` when there is no hurry."""
+        try:
+            return self._sources.again_in(self._repository(app.sources[0].repo_url, app.project))
+        except HomeostatError:
+            return None
+
     async def untouched(self, app: App) -> bool:
         """Whether the render of the app still holds at what its source asks for now; costs a look at the trace, and no network."""
         source = app.sources[0]

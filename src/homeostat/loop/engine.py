@@ -146,27 +146,48 @@ class Engine:
 
     async def _poll(self) -> None:
         due: dict[str, float] = {}
-        while True:
-            settings = self._settings()
-            using = self._repositories_in_use()
-            now = time.monotonic()
-            for repository in due.keys() - using.keys():
-                del due[repository]
-            for repository in using:
+        asking: set[str] = set()
+
+        async def ask(repository: str, using: Sequence[App], every: float) -> None:
+            try:
+                again = await self._ask(using)
+            finally:
+                asking.discard(repository)
+            due[repository] = time.monotonic() + (every if again is None else min(again, every))
+
+        async with asyncio.TaskGroup() as group:
+            while True:
+                settings = self._settings()
+                using = self._repositories_in_use()
+                now = time.monotonic()
+                for repository in due.keys() - using.keys():
+                    del due[repository]
                 # Spread, so that a restart does not make all repositories be asked in the same second for ever.
-                due.setdefault(repository, now + settings.timeout + random.uniform(0, settings.timeout_jitter))  # noqa: S311
-            ready = [repository for repository, at in due.items() if at <= now] if settings.timeout > 0 else []
-            async with asyncio.TaskGroup() as group:
+                every = {repository: settings.timeout + random.uniform(0, settings.timeout_jitter) for repository in using}  # noqa: S311
+                for repository in using.keys() - asking:
+                    due.setdefault(repository, now + every[repository])
+                ready = [repository for repository, at in due.items() if at <= now] if settings.timeout > 0 else []
                 for repository in ready:
                     del due[repository]
-                    group.create_task(self._ask(using[repository]), name=f"poll {repository}")
-            await asyncio.sleep(POLL_CLOCK)
+                    asking.add(repository)
+                    # One that hangs keeps nobody waiting.
+                    group.create_task(ask(repository, using[repository], every[repository]), name=f"poll {repository}")
+                await asyncio.sleep(POLL_CLOCK)
 
-    async def _ask(self, using: Sequence[App]) -> None:
-        if await self._desirer.poll(using[0]):
+    async def _ask(self, using: Sequence[App]) -> float | None:
+        """Polls a repository; answers when it should be asked again sooner than usual."""
+        # A project may have credentials of its own for the repository; those who share them share the fetch.
+        if any(await together(*(self._desirer.poll(app) for app in {app.project: app for app in using}.values()))):
             log.info("a repository can be asked again, or no more", repository=redact(using[0].sources[0].repo_url), apps=len(using))
             for app in using:
                 self.queue.add(app.key, Priority.PERIODIC)
+        return self._desirer.again_in(using[0])
+
+    def _known(self) -> Iterator[App]:
+        for key in self._apps.keys():  # noqa: SIM118 (it is no mapping)
+            app = self._apps.get(key)
+            if app is not None:
+                yield app
 
     def _repositories_in_use(self) -> dict[str, list[App]]:
         using: dict[str, list[App]] = {}

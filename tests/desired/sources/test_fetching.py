@@ -10,7 +10,15 @@ from pathlib import Path
 import pytest
 
 from homeostat.box.gitserver import GitServer
-from homeostat.desired.sources.errors import CacheError, EmptyRepositoryError, FetchFailedError, SlowError, SourceError, UnreachableError
+from homeostat.desired.sources.errors import (
+    CacheError,
+    EmptyRepositoryError,
+    FetchFailedError,
+    RepositoryMissingError,
+    SlowError,
+    SourceError,
+    UnreachableError,
+)
 from homeostat.desired.sources.git import GitSources, Repo
 from homeostat.desired.sources.remote import Gates, Limits
 from tests.desired.sources.servers import FailingServer, HeldServer, listening
@@ -283,3 +291,25 @@ async def test_many_small_fetches_are_packed_and_stay_readable(
         (cache,) = (tmp_path / "cache" / "git").iterdir()
         assert list((cache / "objects" / "pack").glob("*.pack"))
         assert len(list((cache / "objects").glob("??/*"))) < 6
+
+
+async def test_who_does_not_answer_is_polled_sooner_than_usual_and_later_with_each_failure(tmp_path: Path) -> None:
+    limits = Limits(first_pause=0, first_poll=5)
+    async with GitServer(tmp_path / "served") as server, GitSources(tmp_path / "cache", limits=limits) as sources:
+        work = await Worktree(tmp_path / "work", str(await server.create("web"))).create()
+        await work.commit({"a": "1"})
+        repo = Repo(server.url("web"))
+        await sources.poll(repo)
+        assert sources.again_in(repo) is None
+        async with listening(hang=False) as dead:
+            gone = Repo(dead.url)
+            for longest in (6, 12, 24):
+                with pytest.raises(UnreachableError):
+                    await sources.poll(gone)
+                again = sources.again_in(gone)
+                assert again is not None
+                assert longest / 2 < again <= longest
+        missing = Repo(server.url("nothing"))
+        with pytest.raises(RepositoryMissingError):
+            await sources.poll(missing)
+        assert sources.again_in(missing) is None, "asking more often would not make it appear"

@@ -168,6 +168,11 @@ class GitSources:
         """Fetch, and say whether any reference moved, appeared or vanished since the last fetch of this process."""
         return await self._remote(repo).fetch(fresh=True)
 
+    def again_in(self, repo: Repo) -> float | None:
+        """When a poll of a repository whose server did not answer is worth while: in so many seconds, more with each failure. ``None`` otherwise."""
+        remote = self._remotes.get(repo)
+        return None if remote is None else remote.again_in
+
     async def metadata(self, repo: Repo, commit: str) -> Commit:
         """Author, date, message and tags of ``commit``."""
         await self.tree(repo, commit)

@@ -10,6 +10,7 @@ What a fetch with other credentials left on disk is never an answer: a copy on d
 from __future__ import annotations
 
 import asyncio
+import random
 import time
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
@@ -21,7 +22,7 @@ import structlog
 
 from homeostat.desired.sources import failures, git_process
 from homeostat.desired.sources.credentials import Credentials
-from homeostat.desired.sources.errors import CommitMissingError, SourceError, UnauthorisedError
+from homeostat.desired.sources.errors import CommitMissingError, SourceError, UnauthorisedError, UnavailableError
 from homeostat.desired.sources.git_process import Finished
 from homeostat.desired.sources.git_tree import GitTree
 from homeostat.desired.sources.revisions import Wanted
@@ -60,6 +61,8 @@ class Limits:
     first_pause: float = 1.0
     """After the first failure; doubled by each further one."""
     longest_pause: float = 60.0
+    first_poll: float = 5.0
+    """Before a repository that did not answer is polled again; doubled by each further failure."""
     recent: float = 10.0
     """A fetch younger than this answers for revisions that it did not see, unless a fresh answer is asked for."""
 
@@ -158,6 +161,14 @@ class Remote:
         """Whether something runs for this repository."""
         running = (self._running, self._waiting, self._shelf.tidied, *self._by_id.values())
         return any(task is not None and not task.done() for task in running)
+
+    @property
+    def again_in(self) -> float | None:
+        """How long a repository that does not answer should be left alone before the next poll; ``None`` when nothing suggests that waiting helps."""
+        if not isinstance(self._failure, UnavailableError):
+            return None
+        pause = self._limits.first_poll * 2 ** min(self._failures - 1, 20)
+        return pause * random.uniform(0.8, 1.2)  # noqa: S311 - so that a server that comes back is not asked for everything at once
 
     async def fetch(self, *, fresh: bool) -> bool:
         """Fetch, or share a fetch; ``True`` when a reference moved. ``fresh`` asks for one that starts after this call.
