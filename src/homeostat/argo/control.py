@@ -19,6 +19,7 @@ from homeostat.argo.resources import APPLICATIONS, CONFIG_MAPS, PROJECTS, SECRET
 from homeostat.argo.settings import CONFIG_MAPS as SETTINGS_NAMES
 from homeostat.argo.settings import read_settings
 from homeostat.argo.store import Changed, Store
+from homeostat.argo.webhooks import WebhookSecrets, read_webhook_secrets
 from homeostat.argo.writer import StatusWriter
 from homeostat.live import wire
 from homeostat.live.client import Client
@@ -34,13 +35,14 @@ log = structlog.get_logger(__name__)
 DEFAULT_NAMESPACE = "argocd"
 REPOSITORY_SECRETS = "argocd.argoproj.io/secret-type in (repository,repo-creds)"
 PART_OF = "app.kubernetes.io/part-of=argocd"
-"""Argo CD reads only ConfigMaps with this label."""
+"""Argo CD reads only ConfigMaps, and Secrets that it refers to, with this label."""
 
 
 class ControlPlane:
     """Start :meth:`run` in a task group, then await :meth:`ready`.
 
-    ``settings``, ``projects`` and ``secrets`` (the Secrets of repositories, as objects) are what they are now; ask again after a callback.
+    ``settings``, ``projects``, ``secrets`` (the Secrets of repositories, as objects) and ``webhook_secrets`` are what they are now; ask again after a
+    callback, or whenever they are needed.
     """
 
     def __init__(self, client: Client, *, namespace: str = DEFAULT_NAMESPACE, clock: Callable[[], float] = time.time) -> None:
@@ -51,7 +53,9 @@ class ControlPlane:
         self.store = Store(projects=lambda: self.projects, settings=lambda: self.settings)
         self.writer = StatusWriter(client, self.store, self.events, clock=clock)
         self._config_maps: dict[str, Object] = {}
+        self.webhook_secrets = WebhookSecrets({})
         self._secrets: dict[str, Object] = {}
+        self._own_secrets: dict[str, Object] = {}
         self._settings_listeners: list[Callable[[], None]] = []
         self._repository_listeners: list[Callable[[], None]] = []
         # Projects and settings first: an Application is read by what they say.
@@ -59,6 +63,7 @@ class ControlPlane:
             Reflector(client, PROJECTS, self._on_project, namespace=namespace),
             Reflector(client, CONFIG_MAPS, self._on_config_map, namespace=namespace, label_selector=PART_OF),
             Reflector(client, SECRETS, self._on_secret, namespace=namespace, label_selector=REPOSITORY_SECRETS),
+            Reflector(client, SECRETS, self._on_own_secret, namespace=namespace, label_selector=PART_OF),
         )
         self._applications = Reflector(client, APPLICATIONS, self.store.told, namespace=namespace)
 
@@ -154,3 +159,12 @@ class ControlPlane:
             self._secrets[seen.key.name] = seen.object
         for changed in self._repository_listeners:
             changed()
+
+    def _on_own_secret(self, kind: str, seen: wire.Seen) -> None:
+        if kind == "DELETED":
+            self._own_secrets.pop(seen.key.name, None)
+        else:
+            self._own_secrets[seen.key.name] = seen.object
+        before, self.webhook_secrets = self.webhook_secrets.unreadable, read_webhook_secrets(self._own_secrets)
+        if self.webhook_secrets.unreadable != before:
+            log.warning("secrets of webhooks refer to Secrets or keys that are not there", keys=self.webhook_secrets.unreadable)

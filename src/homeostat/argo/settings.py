@@ -117,6 +117,8 @@ def read_settings(config_maps: Mapping[str, Object], *, namespace: str) -> Setti
         helm_enabled=reader.read("helm.enable", _flag, True),
         jsonnet_enabled=reader.read("jsonnet.enable", _flag, True),
         helm_value_file_schemes=reader.read("helm.valuesFileSchemes", _words, ("https", "http")),
+        webhook_limit=reader.read("webhook.maxPayloadSizeMB", _mebibytes, 50 * 1024 * 1024),
+        webhook_secrets_required=reader.read("webhook.secretsRequired", _flag, False),
         tls_certs=_data(config_maps.get(TLS_CERTS)),
         known_hosts=_data(config_maps.get(KNOWN_HOSTS)).get("ssh_known_hosts") or "",
         guards=parameters.read("homeostat.deletion.guards", read_guards, ALL_GUARDS),
@@ -293,6 +295,12 @@ def _whole_seconds(text: str) -> float:
     if not text.isascii() or not text.isdecimal() or len(text) > 9:
         raise ValueError(f"expected a whole number of seconds such as 0 or 30, found {text[:100]!r}")
     return float(text)
+
+
+def _mebibytes(text: str) -> int:
+    if not text.isascii() or not text.isdecimal() or not 0 < int(text[:9]) <= 1024:
+        raise ValueError(f"expected a whole number of MiB from 1 to 1024, found {text[:100]!r}")
+    return int(text[:9]) * 1024 * 1024
 
 
 def _flag(text: str) -> bool:

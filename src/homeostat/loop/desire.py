@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
+from enum import Enum
 
 from msgspec.structs import replace
 
@@ -36,6 +37,16 @@ OPTION_WARNING = "SyncOptionWarning"
 
 TOLD = 10
 """How many of an app's invalid manifests are named."""
+
+
+class Touched(Enum):
+    """What a repository that moved means for one of its apps: the revision is the one that its status names; it is another one, and the render holds; or
+    it has to be looked at.
+    """
+
+    SAME = "same"
+    HOLDS = "holds"
+    CHANGED = "changed"
 
 
 class UndesiredError(HomeostatError):
@@ -185,17 +196,20 @@ class Desirer:
         except HomeostatError:
             return None
 
-    async def untouched(self, app: App) -> bool:
-        """Whether the render of the app still holds at what its source asks for now; costs a look at the trace, and no network."""
+    async def touched(self, app: App) -> Touched:
+        """What its source asks for now means for the app; costs a look at the trace at most, and no network."""
         source = app.sources[0]
         try:
             repository = self._repository(source.repo_url, app.project)
             commit = (await self._sources.resolve(repository, source.target_revision, tag_prefix=source.tag_prefix)).commit
+            if commit == app.synced_revision:
+                return Touched.SAME
             tree = await self._sources.tree(repository, commit)
         except HomeostatError:
-            return False
+            return Touched.CHANGED
         with metrics.TRACE_CHECKS.time():
-            return self._renderer.holds(source=source, tree=tree, context=self.context(app, commit))
+            holds = self._renderer.holds(source=source, tree=tree, context=self.context(app, commit))
+        return Touched.HOLDS if holds else Touched.CHANGED
 
     def forget(self, app_key: AppKey) -> None:
         """The app is gone."""

@@ -3,6 +3,7 @@
     worker 1 … n     take the next app from the queue and reconcile it
     poller           asks each repository in use, once per interval, whether anything moved
     spreader         tells the apps of a repository that moved, the touched ones first
+    listener         hears of pushes from others, and sees to it that their repositories are asked (``pushes``)
     (callbacks)      an app's resource changed, an object of an app changed, a repository moved → the app is due
 
 A failure of one app is that app's: it is logged, and the app is due again with capped back-off. What reconciling means is next door.
@@ -13,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import structlog
 
@@ -21,13 +22,15 @@ from homeostat.desired.sources.urls import redact
 from homeostat.live.cluster import Cluster
 from homeostat.live.errors import ApiError
 from homeostat.loop import metrics
-from homeostat.loop.desire import Desirer
+from homeostat.loop.desire import Desirer, Touched
+from homeostat.loop.pushes import Found, Published, Push, Pushes
 from homeostat.loop.queue import AppQueue, Priority
 from homeostat.loop.reconcile import Reconciler
 from homeostat.loop.seam import Apps
 from homeostat.model.app import App, AppKey
 from homeostat.model.objects import Key
 from homeostat.model.settings import Settings
+from homeostat.model.tasks import together
 
 log = structlog.get_logger()
 
@@ -65,6 +68,8 @@ class Engine:
         self._asked: dict[AppKey, float] = {}
         self._moved: set[str] = set()
         self._something_moved = asyncio.Event()
+        self._moved_lately: set[str] = set()
+        self._pushes = Pushes(in_use=self._repositories_in_use, apps=self._known, fetch=self._fetch, look=self._look)
 
     async def run(self) -> None:
         """Until cancelled. Everything that is there is due once; after that, whatever changes."""
@@ -77,6 +82,7 @@ class Engine:
                     group.create_task(self._work(), name=f"worker {number + 1}")
                 group.create_task(self._poll(), name="poller")
                 group.create_task(self._spread(), name="spread what moved")
+                group.create_task(self._pushes.run(), name="listener")
         finally:
             self.queue.close()
             unsubscribe()
@@ -129,7 +135,31 @@ class Engine:
     def repository_moved(self, repository: str) -> None:
         """References of a repository moved: everybody who uses it looks again. Those whose render reads what changed go first."""
         self._moved.add(repository)
+        self._moved_lately.add(repository)
         self._something_moved.set()
+
+    def pushed(self, push: Push) -> bool:
+        """Somebody says that a Git repository was pushed to; see :mod:`homeostat.loop.pushes`. False: not now, too many say so."""
+        return self._pushes.pushed(push)
+
+    def published(self, published: Published) -> bool:
+        """Somebody says that tags were published in an OCI registry: apps that ask for one look with new eyes. False: not now."""
+        return self._pushes.published(published)
+
+    async def _fetch(self, repository: str) -> Found:
+        using = self._repositories_in_use().get(repository)
+        if not using:
+            return Found.NOTHING
+        self._moved_lately.discard(repository)
+        await self._ask(using)
+        if self._desirer.trouble(using[0]):
+            return Found.TROUBLE
+        return Found.NEWS if repository in self._moved_lately else Found.NOTHING
+
+    def _look(self, keys: Iterable[AppKey]) -> None:
+        for key in keys:
+            self._asked.setdefault(key, time.monotonic())
+            self.queue.add(key, Priority.CHANGED)
 
     async def _spread(self) -> None:
         while True:
@@ -141,8 +171,9 @@ class Engine:
                 for number, app in enumerate(using.get(repository, ())):
                     if not number % SPREAD_AT_ONCE:
                         await asyncio.sleep(0)  # who asked goes on first, and the loop turns: there may be thousands
-                    untouched = await self._desirer.untouched(app)
-                    self.queue.add(app.key, Priority.PERIODIC if untouched else Priority.CHANGED)
+                    touched = await self._desirer.touched(app)
+                    if touched is not Touched.SAME:
+                        self.queue.add(app.key, Priority.PERIODIC if touched is Touched.HOLDS else Priority.CHANGED)
 
     async def _poll(self) -> None:
         due: dict[str, float] = {}
@@ -191,10 +222,8 @@ class Engine:
 
     def _repositories_in_use(self) -> dict[str, list[App]]:
         using: dict[str, list[App]] = {}
-        known = self._apps.keys()
-        for key in known:
-            app = self._apps.get(key)
-            if app is not None and app.sources and not app.problems and not app.skip:
+        for app in self._known():
+            if app.sources and not app.problems and not app.skip:
                 repository = self._desirer.key_of(app)
                 if repository:
                     using.setdefault(repository, []).append(app)

@@ -11,3 +11,6 @@ SYNCS = Counter("argocd_app_sync_total", "Syncs that ended, by app and phase.", 
 DUE = Gauge("homeostat_apps_due", "Apps that wait for a worker.")
 RENDERS = Counter("homeostat_renders", "Renders that ran; one that still held is not counted.")
 TRACE_CHECKS = Summary("homeostat_trace_check_seconds", "Seconds that it takes to tell whether the render of one app still holds.")
+WEBHOOKS = Counter(
+    "argocd_webhook_requests", "Pushes that webhooks told of, by repository; only those that apps use are counted.", ("repo",)
+)

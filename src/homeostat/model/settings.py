@@ -82,6 +82,10 @@ class Settings(msgspec.Struct, frozen=True):
     helm_value_file_schemes: tuple[str, ...] = ("https", "http")
     tls_certs: dict[str, str] = msgspec.field(default_factory=dict)
     known_hosts: str = ""
+    webhook_limit: int = 50 * 1024 * 1024
+    """The most bytes that the payload of a webhook may have."""
+    webhook_secrets_required: bool = False
+    """Webhooks of senders for whom no secret is set are refused."""
     warnings: tuple[str, ...] = ()
     guards: frozenset[DeletionGuard] = ALL_GUARDS
     """The deletion guards that are on; an app may switch some of them off for itself."""
