@@ -168,7 +168,7 @@ class Syncer:
         metrics.SYNCS.labels(turn.app.key.namespace, turn.app.key.name, str(ended.phase)).inc()
         log.info("sync finished", app=str(turn.app.key), phase=str(ended.phase), message=ended.message)
         operation = ended.operation
-        whole = not operation.dry_run and not operation.resources and not operation.manifests and not operation.skip_hooks
+        whole = not operation.dry_run and not operation.resources and not operation.manifests
         if ended.phase is OperationPhase.SUCCEEDED and whole:
             self._add_history(turn, ended)
 
