@@ -27,6 +27,7 @@ _COMMANDS = {
     "terminate-op": ("terminate", "Call a running sync off."),
     "unset": ("unset", "Take parameters of an app's source away."),
     "wait": ("wait", "Wait until apps are synced and healthy."),
+    "windows": ("windows", "Show when an app may be synced."),
     "why": ("why", "Say why an object, or a field of it, is as it is."),
 }
 """The module of each verb, and its summary: to list them must not import them all."""

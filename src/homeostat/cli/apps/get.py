@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -10,6 +12,9 @@ from homeostat.cli import output as out
 from homeostat.cli.apps import words
 from homeostat.cli.apps.common import Place, app_argument, output_option, timeout_option, verb
 from homeostat.model.objects import Object
+
+if TYPE_CHECKING:
+    from homeostat.model.windows import Window
 
 
 @verb("get")
@@ -45,15 +50,21 @@ async def get(
             from homeostat.cli.apps.health import judged  # noqa: PLC0415
 
             app = await judged(applications, app)
+        windows: Sequence[Window] = ()
+        if output != "name":
+            from homeostat.cli.apps.windows import as_data, summary, windows_of  # noqa: PLC0415
+
+            windows = await windows_of(applications, app)
+    now = time.time()
     if output in {"json", "yaml"}:
         from homeostat.cli.apps.printing import print_json_or_yaml  # noqa: PLC0415
 
-        print_json_or_yaml(app, output)
+        print_json_or_yaml({**app, "syncWindows": as_data(windows, now)} if windows else app, output)
         return
     if output == "name":
         click.echo(f"{place.namespace}/{words.name_of(app)}")
         return
-    _print(app, wide=output == "wide")
+    _print(app, wide=output == "wide", windows=[("Sync window", summary(windows, now)), ("Windows", ", ".join(map(str, windows)))])
     if show_params:
         _print_parameters(app)
     if show_operation:
@@ -65,7 +76,7 @@ async def get(
         print_resources(app, wide=output == "wide")
 
 
-def _print(app: Object, *, wide: bool) -> None:
+def _print(app: Object, *, wide: bool, windows: Sequence[tuple[str, str]]) -> None:
     source, status = words.source_of(app), words.part(app, "status")
     sync, health = words.part(status, "sync"), words.part(status, "health")
     revision = str(sync.get("revision") or "") if wide else words.short(sync.get("revision"))
@@ -81,6 +92,7 @@ def _print(app: Object, *, wide: bool) -> None:
         ("Type", status.get("sourceType")),
         ("Policy", words.policy_of(app)),
         ("Options", ", ".join(map(str, words.part(app, "spec", "syncPolicy").get("syncOptions") or ()))),
+        *windows,
         ("Sync", f"{words.sync_of(app)} (at {revision})" if revision else words.sync_of(app)),
         ("Health", f"{words.health_of(app)} ({health['message']})" if health.get("message") else words.health_of(app)),
         ("Last sync", _operation_line(state)),
