@@ -113,6 +113,14 @@ async def test_a_setting_that_changes_is_heard(plane: Cluster, namespace: str) -
         await control.until(lambda: control.plane.settings.timeout == 420.0)
 
 
+async def test_a_parameter_of_the_controller_that_changes_is_heard(plane: Cluster, namespace: str) -> None:
+    async with running(plane, namespace) as control:
+        data = '-p={"data": {"controller.sync.timeout.seconds": "600", "homeostat.deletion.guards": "off"}}'
+        plane.kubectl("patch", "cm", "argocd-cmd-params-cm", "-n", namespace, "--type=merge", data)
+        await control.until(lambda: control.plane.settings.sync_timeout == 600.0)
+        assert control.plane.settings.guards == frozenset()
+
+
 async def test_a_repository_is_heard(plane: Cluster, namespace: str) -> None:
     async with running(plane, namespace) as control:
         secret = {
@@ -124,6 +132,20 @@ async def test_a_repository_is_heard(plane: Cluster, namespace: str) -> None:
         plane.kubectl("create", "-n", namespace, "-f", "-", stdin=json.dumps(secret))
         await control.until(lambda: control.plane.secrets)
         assert control.plane.secrets[0]["metadata"]["name"] == "repo"
+
+
+async def test_a_projects_windows_reach_its_apps(plane: Cluster, namespace: str) -> None:
+    async with running(plane, namespace) as control:
+        await control.create()
+        windows = [{"kind": "deny", "schedule": "* * * * *", "duration": "1h", "applications": ["*"]}]
+        patch = json.dumps({"spec": {"syncWindows": windows}})
+        plane.kubectl("patch", "appproject", "default", "-n", namespace, "--type=merge", "-p", patch)
+
+        def windowed() -> bool:
+            app = control.plane.get(control.key)
+            return app is not None and [str(window) for window in app.windows] == ["deny:* * * * *:1h"]
+
+        await control.until(windowed)
 
 
 async def test_a_project_that_begins_to_restrict_stops_its_apps(plane: Cluster, namespace: str) -> None:

@@ -20,6 +20,7 @@ from homeostat.model.app import (
     KustomizeReplica,
     Retry,
 )
+from homeostat.model.guards import ALL_GUARDS, NO_GUARD, DeletionGuard
 from homeostat.model.objects import Key
 from homeostat.model.settings import Settings
 from homeostat.model.sync import OperationPhase, ResultCode
@@ -233,6 +234,33 @@ def test_a_refresh_is_asked_for_by_annotation(value: str, expected: str) -> None
     obj = samples.application()
     obj["metadata"]["annotations"] = {"argocd.argoproj.io/refresh": value}
     assert samples.read(obj).refresh == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "off"),
+    [
+        ("off", ALL_GUARDS),
+        ("crd, volume", {DeletionGuard.MASS_DELETION, DeletionGuard.NAMESPACE}),
+        ("on", NO_GUARD),
+        ("crd, vulume", NO_GUARD),
+        (7, NO_GUARD),
+    ],
+)
+def test_guards_are_switched_off_by_annotation_and_a_typo_switches_none_off(value: Any, off: frozenset[DeletionGuard]) -> None:
+    obj = samples.application()
+    assert samples.read(obj).guards_off == NO_GUARD
+    obj["metadata"]["annotations"] = {"homeostat/deletion-guards": value}
+    assert samples.read(obj).guards_off == off
+
+
+def test_what_is_held_and_since_when_is_read_from_the_conditions() -> None:
+    held = {"type": "DeletionHeldWarning", "message": "not deleted: x", "lastTransitionTime": "1970-01-01T00:01:40Z"}
+    other = {"type": "SyncError", "message": "y", "lastTransitionTime": "1970-01-01T00:00:00Z"}
+    obj = samples.application()
+    obj["status"] = {"conditions": [other, held, {**held, "lastTransitionTime": None}, "nonsense"]}
+    assert samples.read(obj).holds == (("not deleted: x", 100.0), ("not deleted: x", 0.0))
+    obj["status"] = {"conditions": "nonsense"}
+    assert samples.read(obj).holds == ()
 
 
 def test_the_manager_to_take_over_from_is_read() -> None:
