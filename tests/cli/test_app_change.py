@@ -34,24 +34,24 @@ def test_what_is_unset_goes_and_nothing_else() -> None:
 
 
 def test_an_app_is_unset_patched_and_refused(stage: Stage) -> None:
-    stage.create("changed", "--nameprefix", "x-", "--kustomize-image", "web:1")
-    assert "changed configured" in stage.app("unset", "changed", "--nameprefix").stdout
-    assert stage.get("changed")["spec"]["source"]["kustomize"] == {"images": ["web:1"]}
-    assert "changed unchanged" in stage.app("unset", "changed", "--nameprefix").stdout
-    assert "say what to take away" in stage.app("unset", "changed", code=2).stderr
+    stage.create("altered", "--nameprefix", "x-", "--kustomize-image", "web:1")
+    assert "altered configured" in stage.app("unset", "altered", "--nameprefix").stdout
+    assert stage.get("altered")["spec"]["source"]["kustomize"] == {"images": ["web:1"]}
+    assert "altered unchanged" in stage.app("unset", "altered", "--nameprefix").stdout
+    assert "say what to take away" in stage.app("unset", "altered", code=2).stderr
 
     replace = '[{"op": "replace", "path": "/spec/source/path", "value": "other"}]'
-    assert "changed patched" in stage.app("patch", "changed", "--patch", replace).stdout
+    assert "altered patched" in stage.app("patch", "altered", "--patch", replace).stdout
     merge = '{"spec": {"source": {"kustomize": null}}, "metadata": {"labels": {"a": "b"}}}'
-    stage.app("patch", "changed", "--type", "merge", "--patch", merge)
-    app = stage.get("changed")
+    stage.app("patch", "altered", "--type", "merge", "--patch", merge)
+    app = stage.get("altered")
     assert (app["spec"]["source"]["path"], "kustomize" in app["spec"]["source"], app["metadata"]["labels"]["a"]) == ("other", False, "b")
-    assert "expected a list of operations" in stage.app("patch", "changed", "--patch", "{}", code=1).stderr
-    done = stage.app("patch", "changed", "--type", "merge", "--patch", '{"status": {}}', code=1)
+    assert "expected a list of operations" in stage.app("patch", "altered", "--patch", "{}", code=1).stderr
+    done = stage.app("patch", "altered", "--type", "merge", "--patch", '{"status": {}}', code=1)
     assert "error: --patch: status is not patched by hand" in done.stderr
-    done = stage.app("patch", "changed", "--type", "merge", "--patch", '{"spec": {"project": "nowhere"}}', code=1)
+    done = stage.app("patch", "altered", "--type", "merge", "--patch", '{"spec": {"project": "nowhere"}}', code=1)
     assert "could not be looked at" in done.stderr
-    assert stage.get("changed")["spec"]["project"] == "default"
+    assert stage.get("altered")["spec"]["project"] == "default"
 
 
 def test_a_spec_is_edited_in_an_editor(stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
