@@ -8,7 +8,7 @@ them. Here is also the list of everything that runs in the process:
     the loop                      loop.engine (workers, poller)
     changes that count for less   loop.updates (examined before the loop is told)
     the evaluators                evaluate.pool (child processes, started when needed)
-    the HTTP server               web.probes (/healthz, /readyz, /metrics)
+    the HTTP server               web.probes (/healthz, /readyz, /metrics), web.webhooks (/api/webhook)
 """
 
 from __future__ import annotations

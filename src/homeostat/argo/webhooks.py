@@ -28,9 +28,9 @@ class WebhookSecrets:
         """Whether something is set, be it unreadable."""
         return key in self._values
 
-    def __getitem__(self, key: str) -> bytes | None:
-        """The secret under ``key``; ``None`` when none is set, or one that is not to be had: nothing matches it."""
-        return self._values.get(key)
+    def get(self, key: str, default: bytes | None = None) -> bytes | None:
+        """The secret under ``key``, or ``default``; ``None`` for one that is set and not to be had: nothing matches it."""
+        return self._values.get(key, default)
 
     def __repr__(self) -> str:
         return f"WebhookSecrets({sorted(self._values)})"

@@ -17,6 +17,7 @@ import uvloop
 
 from homeostat.model.tasks import cancel, spawn
 from homeostat.web import probes
+from homeostat.web.webhooks.endpoint import Webhooks
 from homeostat.wiring import Controller, Options, assemble
 
 log = structlog.get_logger()
@@ -44,7 +45,13 @@ async def _serve(options: Options, *, host: str, port: int) -> None:
         loop.add_signal_handler(number, stop.set)
     async with assemble(options, progress=_Preparing()) as parts:
         controller = Controller(parts, workers=options.workers)
-        async with probes.serve(host=host, port=port, ready=lambda: controller.ready) as bound:
+        webhooks = Webhooks(
+            secrets=lambda: parts.control.webhook_secrets,
+            settings=parts.settings,
+            pushed=controller.engine.pushed,
+            published=controller.engine.published,
+        )
+        async with probes.serve(host=host, port=port, ready=lambda: controller.ready, webhook=webhooks.handle) as bound:
             log.info("listening", address=f"{host}:{bound}")
             running = spawn(controller.run(), name="controller")
             stopping = spawn(stop.wait(), name="wait for a signal")

@@ -1,14 +1,18 @@
-"""``/healthz``, ``/readyz`` and ``/metrics``: for kubelets and Prometheus. They say nothing that needs a sign-in, and change nothing."""
+"""``/healthz``, ``/readyz`` and ``/metrics``: for kubelets and Prometheus. They say nothing that needs a sign-in, and change nothing.
+
+The same server takes webhooks; what becomes of them is ``webhooks``' business.
+"""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from homeostat.model.errors import HomeostatError
+from homeostat.web.webhooks import endpoint
 
 
 class ListenError(HomeostatError):
@@ -21,7 +25,9 @@ class ListenError(HomeostatError):
 
 
 @asynccontextmanager
-async def serve(*, host: str, port: int, ready: Callable[[], bool]) -> AsyncIterator[int]:
+async def serve(
+    *, host: str, port: int, ready: Callable[[], bool], webhook: Callable[[web.Request], Awaitable[web.Response]] | None = None
+) -> AsyncIterator[int]:
     """Answers while the context is open; the value is the port (``port`` 0 takes a free one). Raises :class:`ListenError` when it is taken."""
     app = web.Application()
     app.router.add_get("/healthz", _healthz)
@@ -31,7 +37,10 @@ async def serve(*, host: str, port: int, ready: Callable[[], bool]) -> AsyncIter
         return web.Response(text="ok\n") if ready() else web.Response(status=503, text="not ready\n")
 
     app.router.add_get("/readyz", readyz)
-    runner = web.AppRunner(app, access_log=None, handle_signals=False)
+    if webhook is not None:
+        app.router.add_post(endpoint.PATH, webhook)
+    # Nothing is unpacked: a few kilobytes may become gigabytes, and signatures are over the bytes that were sent.
+    runner = web.AppRunner(app, access_log=None, handle_signals=False, auto_decompress=False)
     await runner.setup()
     try:
         try:
