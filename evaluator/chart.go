@@ -18,7 +18,10 @@ import (
 )
 
 // loadChart reads the chart at dir as Helm does from a disk: without what .helmignore names, links followed, subcharts in charts/ unpacked.
-func loadChart(files *vfs, dir string) (*chart.Chart, error) {
+func loadChart(files *vfs, dir string) (*chart.Chart, error) { return loadChartOf(files, dir, false) }
+
+// loadChartOf reads a chart; packed says that it comes from an archive, to which .helmignore was applied when it was made.
+func loadChartOf(files *vfs, dir string, packed bool) (*chart.Chart, error) {
 	at, err := files.Stat(dir)
 	if err != nil {
 		return nil, err
@@ -46,7 +49,7 @@ func loadChart(files *vfs, dir string) (*chart.Chart, error) {
 	default:
 		return nil, unsupportedError(manifest, "%s: charts with apiVersion %q are not supported", manifest, meta.APIVersion)
 	}
-	found, err := chartFiles(files, dir)
+	found, err := chartFiles(files, dir, packed)
 	if err != nil {
 		return nil, err
 	}
@@ -64,18 +67,20 @@ const maxChartDepth = 40
 
 var utf8bom = []byte{0xEF, 0xBB, 0xBF}
 
-func chartFiles(files *vfs, dir string) ([]*archive.BufferedFile, error) {
+func chartFiles(files *vfs, dir string, packed bool) ([]*archive.BufferedFile, error) {
 	rules := ignore.Empty()
 	data, ok, err := files.Read(join(dir, ignore.HelmIgnore))
 	if err != nil {
 		return nil, err
 	}
-	if ok {
+	if ok && !packed {
 		if rules, err = ignore.Parse(bytes.NewReader(data)); err != nil {
 			return nil, inputError(join(dir, ignore.HelmIgnore), 0, "%s: %v", ignore.HelmIgnore, err)
 		}
 	}
-	rules.AddDefaults()
+	if !packed {
+		rules.AddDefaults()
+	}
 	w := chartWalk{files: files, dir: dir, rules: rules}
 	if err := w.walk(dir, 0); err != nil {
 		return nil, err

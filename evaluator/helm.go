@@ -52,6 +52,7 @@ type helmRequest struct {
 	KubeVersion string            `json:"kubeVersion"`
 	APIVersions []string          `json:"apiVersions"`
 	Env         map[string]string `json:"env"`
+	Refs        []string          `json:"refs"`
 }
 
 func init() {
@@ -84,6 +85,9 @@ func renderHelm(_ context.Context, raw json.RawMessage, files *vfs) (any, error)
 	}
 	loaded, err := loadChart(files, dir)
 	if err != nil {
+		return nil, err
+	}
+	if err := attachDependencies(files, loaded, dir); err != nil {
 		return nil, err
 	}
 	if err := installable(loaded, dir, capabilities); err != nil {
@@ -138,15 +142,12 @@ func installable(c *chart.Chart, dir string, capabilities *common.Capabilities) 
 	if c.Metadata.Type != "" && c.Metadata.Type != "application" {
 		return inputError(file, 0, "%s charts are not installable", c.Metadata.Type)
 	}
-	var absent []string
-	for _, d := range c.Metadata.Dependencies {
-		if !slices.ContainsFunc(c.Dependencies(), func(sub *chart.Chart) bool { return sub.Name() == d.Name }) {
-			absent = append(absent, d.Name)
+	if absent := absentDependencies(c); len(absent) > 0 {
+		names := make([]string, len(absent))
+		for i, d := range absent {
+			names[i] = d.Name
 		}
-	}
-	if len(absent) > 0 {
-		return unsupportedError(file, "dependencies that are found in Chart.yaml, but missing in charts/ directory: %s; "+
-			"fetching them is not supported: run 'helm dependency build' and commit charts/", strings.Join(absent, ", "))
+		return inputError(file, 0, "found in Chart.yaml, but missing in charts/ directory: %s", strings.Join(names, ", "))
 	}
 	wanted := c.Metadata.KubeVersion
 	if wanted != "" && !chartutil.IsCompatibleRange(wanted, capabilities.KubeVersion.String()) {

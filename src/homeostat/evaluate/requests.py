@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from homeostat.model.app import DirectoryOptions, HelmOptions, KustomizeOptions
+from homeostat.model.tree import MOUNTS
 
 
 class Request(msgspec.Struct, frozen=True, tag_field="evaluator", rename="camel"):
@@ -36,7 +37,10 @@ class KustomizeRequest(Request, frozen=True, tag="kustomize"):
 
 
 class HelmRequest(Request, frozen=True, tag="helm"):
-    """``helm template`` of the chart at ``path``. CRDs come first unless ``options.skip_crds``; hooks are kept as objects."""
+    """``helm template`` of the chart at ``path``. CRDs come first unless ``options.skip_crds``; hooks are kept as objects.
+
+    ``refs`` are the names of other sources of the app, whose files ``$name/path`` means; each is mounted at :func:`ref_mount`.
+    """
 
     path: str
     options: HelmOptions
@@ -45,6 +49,12 @@ class HelmRequest(Request, frozen=True, tag="helm"):
     kube_version: str
     api_versions: tuple[str, ...] = ()
     env: dict[str, str] = msgspec.field(default_factory=dict)
+    refs: tuple[str, ...] = ()
+
+
+def ref_mount(name: str) -> str:
+    """Where in the tree of a chart the files of the source with that ``ref`` are."""
+    return f"{MOUNTS}/ref/{name}"
 
 
 class LuaRequest(Request, frozen=True, tag="lua"):
@@ -78,3 +88,20 @@ class YamlRequest(Request, frozen=True, tag="yaml"):
 
     text: str
     file: str = ""
+
+
+class HelmIndexRequest(Request, frozen=True, tag="helm-index"):
+    """Reads the ``index.yaml`` of a Helm repository; answers ``{"entries": {name: [{"version": …, "urls": […], "digest": …}, …]}}``."""
+
+    text: str
+
+
+class ChartDependenciesRequest(Request, frozen=True, tag="chart-dependencies"):
+    """What ``helm dependency build`` would fetch for the chart at ``path``, where ``repositories`` are the addresses behind ``@name``.
+
+    Answers ``{"missing": [{"name": …, "version": …, "repository": …, "mount": …}], "problem": …}``: ``mount`` is where in the tree a render looks
+    for what was fetched, ``problem`` (in Helm's words) is why nothing can be. A dependency that the chart brings along is not missing.
+    """
+
+    path: str
+    repositories: dict[str, str] = {}
