@@ -204,10 +204,10 @@ async def test_a_hostile_revision_never_reaches_git(server: GitServer, sources: 
 async def test_a_tag_prefix_narrows_versions_and_ranges_and_leaves_branches_alone(
     tmp_path: Path, server: GitServer, work: Worktree
 ) -> None:
-    asked: list[Sequence[str]] = []
+    asked: list[tuple[str, Sequence[str]]] = []
 
     async def highest(constraint: str, versions: Sequence[str]) -> str | None:
-        asked.append(versions)
+        asked.append((constraint, versions))
         return max(versions, default=None)
 
     first = await work.commit({"a": "1"})
@@ -219,7 +219,7 @@ async def test_a_tag_prefix_narrows_versions_and_ranges_and_leaves_branches_alon
     repo = Repo(server.url("web"))
     async with GitSources(tmp_path / "prefixed", highest=highest) as sources:
         assert await sources.resolve(repo, "1.*", tag_prefix="prod/") == Resolved(second, "refs/tags/prod/v1.1.0")
-        assert asked == [["v1.0.0", "v1.1.0"]]
+        assert asked == [("1.*", ["v1.0.0", "v1.1.0"])]
         assert await sources.resolve(repo, "v1.0.0", tag_prefix="prod/") == Resolved(first, "refs/tags/prod/v1.0.0")
         assert await sources.resolve(repo, "canary", tag_prefix="prod/") == Resolved(first, "refs/tags/prod/canary")
         assert await sources.resolve(repo, "main", tag_prefix="prod/") == Resolved(second, "refs/heads/main")

@@ -11,6 +11,8 @@ are found in a cluster belongs to ``argo``.
     failures.py     what git said when it failed → one error class each
     git_tree.py     the files of one commit, and what changed between two
     revisions.py    which reference or commit a revision means (pure)
+    integrity.py    which signatures a commit must show (pure)
+    signatures.py   looks at them, with gpg and ssh-keygen
     urls.py         which addresses are accepted, and when two are the same (pure)
     archive.py       the files of a chart or another archive as a tree
     mounted.py       other trees below paths of a base

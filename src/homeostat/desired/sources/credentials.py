@@ -35,7 +35,8 @@ class Credentials:
     """How to sign in to a server and whom to trust. Empty means: not given. Secret parts never show in ``repr``.
 
     ``ca`` (PEM) replaces the system's authorities for this repository. ``known_hosts`` is the text of an OpenSSH file. ``lfs`` says that the
-    repository was declared to use Git LFS.
+    repository was declared to use Git LFS, ``depth`` how many commits of each branch the first fetch brings (0: all),
+    ``plain_http`` that an OCI registry speaks no TLS.
     """
 
     username: str = ""
@@ -52,6 +53,8 @@ class Credentials:
     no_proxy: str = ""
     force_basic_auth: bool = False
     lfs: bool = False
+    depth: int = 0
+    plain_http: bool = False
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -75,10 +78,10 @@ def credentials_for(
     """
     address = urls.parse(url)
     wanted = urls.match_form(url)
-    repository = _own([_Secret(secret) for secret in _of_type(secrets, "repository")], wanted, project)
-    template: _Secret | None = None
+    repository = _own([SecretFields(secret) for secret in of_type(secrets, "repository")], wanted, project)
+    template: SecretFields | None = None
     if repository is None or not any(repository.has(name) for name in _SIGN_IN):
-        template = _longest((_Secret(secret) for secret in _of_type(secrets, "repo-creds")), wanted)
+        template = _longest((SecretFields(secret) for secret in of_type(secrets, "repo-creds")), wanted)
     for secret in (repository, template):
         for name, what in _UNSUPPORTED.items() if secret is not None else ():
             if secret is not None and secret.has(name):
@@ -95,7 +98,7 @@ def credentials_for(
     hosts = known_hosts if address.scheme == "ssh" else ""
     if repository is None and template is None:
         return Credentials(ca=ca, known_hosts=hosts) if ca or hosts else None
-    empty = _Secret({})
+    empty = SecretFields({})
     own, sign_in = repository or empty, template or repository or empty
     return Credentials(
         username=sign_in.text("username"),
@@ -112,14 +115,15 @@ def credentials_for(
         no_proxy=own.text("noProxy") or sign_in.text("noProxy"),
         force_basic_auth=sign_in.flag("forceHttpBasicAuth"),
         lfs=own.flag("enableLfs"),
+        depth=own.number("depth"),
     )
 
 
-def _of_type(secrets: Iterable[Mapping[str, Any]], wanted: str) -> list[Mapping[str, Any]]:
+def of_type(secrets: Iterable[Mapping[str, Any]], wanted: str) -> list[Mapping[str, Any]]:
     return [secret for secret in secrets if ((secret.get("metadata") or {}).get("labels") or {}).get(SECRET_TYPE) == wanted]
 
 
-def _own(secrets: Iterable[_Secret], wanted: str, project: str) -> _Secret | None:
+def _own(secrets: Iterable[SecretFields], wanted: str, project: str) -> SecretFields | None:
     """The ``repository`` Secret of this address: of the project first, else of no project. Sorted by name, so that a tie is stable."""
     matching = sorted(
         (secret for secret in secrets if secret.is_git and urls.match_form(secret.text("url")) == wanted), key=lambda secret: secret.name
@@ -131,7 +135,7 @@ def _own(secrets: Iterable[_Secret], wanted: str, project: str) -> _Secret | Non
     return None
 
 
-def _longest(templates: Iterable[_Secret], wanted: str) -> _Secret | None:
+def _longest(templates: Iterable[SecretFields], wanted: str) -> SecretFields | None:
     best, length = None, 0
     for template in sorted((template for template in templates if template.is_git), key=lambda secret: secret.name):
         prefix = urls.match_form(template.text("url"))
@@ -146,7 +150,7 @@ def _host_ends(prefix: str, wanted: str) -> bool:
     return "/" in rest or wanted[len(prefix) : len(prefix) + 1] in {"", "/"}
 
 
-class _Secret:
+class SecretFields:
     """One Secret object: ``data`` is base64, ``stringData`` (a manifest that was not yet sent) is not."""
 
     def __init__(self, secret: Mapping[str, Any]) -> None:
@@ -170,6 +174,12 @@ class _Secret:
         except (binascii.Error, ValueError, TypeError) as error:
             # The value stays out of the message: it may be a password that someone forgot to encode.
             raise InvalidError(f"Secret {self.name}: field {name} is not base64 of UTF-8 text") from error
+
+    def number(self, name: str) -> int:
+        text = self.text(name).strip()
+        if text and not text.isdecimal():
+            raise InvalidError(f"Secret {self.name}: field {name}: expected a whole number, found {text[:20]!r}")
+        return int(text or 0)
 
     def flag(self, name: str) -> bool:
         """Go's ``strconv.ParseBool``: what the original accepts for true."""

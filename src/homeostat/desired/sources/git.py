@@ -27,8 +27,10 @@ from homeostat.desired.sources.errors import (
     RevisionMissingError,
 )
 from homeostat.desired.sources.git_tree import GitTree
+from homeostat.desired.sources.integrity import Mode, Policy
 from homeostat.desired.sources.remote import Gates, Limits, Remote, Shelf
 from homeostat.desired.sources.revisions import Form, Wanted
+from homeostat.desired.sources.signatures import Signatures
 from homeostat.desired.sources.store import Commit, Store
 
 Highest = Callable[[str, Sequence[str]], Awaitable[str | None]]
@@ -108,6 +110,7 @@ class GitSources:
         self._shelves: dict[str, Shelf] = {}
         self._remotes: dict[Repo, Remote] = {}
         self._listeners: list[Callable[[str], None]] = []
+        self._signatures = Signatures(self._private)
 
     async def __aenter__(self) -> Self:
         await asyncio.to_thread(self._sweep)
@@ -116,6 +119,7 @@ class GitSources:
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         for remote in self._remotes.values():
             await remote.aclose()
+        await self._signatures.aclose()
 
     async def resolve(
         self, repo: Repo, revision: str, *, tag_prefix: str = "", fresh: bool = False, since: float | None = None
@@ -142,6 +146,9 @@ class GitSources:
         found = await self._find(remote, wanted)
         if found is None and not fetched and not remote.recent:
             await remote.fetch(fresh=False)
+            found = await self._find(remote, wanted)
+        if found is None and wanted.abbreviation and remote.store.is_shallow():
+            await remote.deepen()
             found = await self._find(remote, wanted)
         if found is None and wanted.form is Form.COMMIT:
             await remote.fetch_commit(wanted.text)
@@ -185,14 +192,31 @@ class GitSources:
                 and (target == commit or remote.store.commit_of(target) == commit)]  # fmt: skip
         return msgspec.structs.replace(found, tags=tuple(sorted(tags)))
 
+    async def verify(self, repo: Repo, commit: str, policy: Policy | None, *, reference: str = "") -> str:
+        """What is wrong with the signatures of ``commit``, one problem a line; empty when it is as ``policy`` asks for.
+
+        ``reference`` is that of :class:`Resolved`: where it is an annotated tag, its signature counts. Answers are kept for a while. Raises a
+        :class:`homeostat.model.errors.HomeostatError` when it cannot be told, which is no better than a problem.
+        """
+        if policy is None:
+            return ""
+        await self.tree(repo, commit)
+        remote = self._remote(repo)
+        if policy.mode is Mode.STRICT:
+            await remote.deepen()
+        tag = remote.store.tag((remote.references or {}).get(reference, "")) if reference.startswith("refs/tags/") else None
+        return await self._signatures.problem(remote.store, commit, tag, reference.removeprefix("refs/tags/"), policy)
+
     async def last_writer(self, repo: Repo, commit: str, path: str, first: int, last: int) -> Change | None:
         """Who wrote the lines ``first`` to ``last`` of the file at ``path`` (without links) in ``commit``; see :func:`blame.of_lines`."""
         await self.tree(repo, commit)
+        await self._remote(repo).deepen()
         return await blame.of_lines(self._remote(repo).store.path, commit, path, first, last)
 
     async def last_change(self, repo: Repo, commit: str, paths: Sequence[str]) -> Change | None:
         """The last commit up to ``commit`` that touched any of the files; see :func:`blame.of_files`."""
         await self.tree(repo, commit)
+        await self._remote(repo).deepen()
         return await blame.of_files(self._remote(repo).store.path, commit, paths)
 
     def subscribe(self, moved: Callable[[str], None]) -> None:

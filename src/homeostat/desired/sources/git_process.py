@@ -60,15 +60,15 @@ async def run(
     scheme: str = "",
     silence: float = 30.0,
     limit: float = 900.0,
+    kept: int = _KEPT_OUTPUT,
 ) -> Finished:
     """Run ``git`` in the bare repository ``folder``. ``scheme`` is the one transport it may use; none without.
 
-    ``silence`` is how many seconds it may go without writing anything (a fetch reports its progress), ``limit`` how long it may run.
-    Cancelling ends the process too.
+    ``silence`` is how many seconds it may go without writing anything (a fetch reports its progress), ``limit`` how long it may run. Of its
+    output the last ``kept`` bytes are answered, at least. Cancelling ends the process too.
     """
     low_speed = [("http.lowSpeedLimit", "500"), ("http.lowSpeedTime", str(max(1, round(silence))))]
-    inherited = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
-    environment = _with_settings(inherited | dict(environment), [*_SETTINGS, *low_speed, *settings]) | {
+    environment = _with_settings(dict(environment), [*_SETTINGS, *low_speed, *settings]) | {
         "GIT_DIR": str(folder),
         "GIT_TERMINAL_PROMPT": "0",
         "GIT_CONFIG_NOSYSTEM": "1",
@@ -77,14 +77,22 @@ async def run(
         "GIT_ATTR_NOSYSTEM": "1",
         "GIT_ALLOW_PROTOCOL": _PROTOCOLS[scheme],
         "GIT_PROTOCOL_FROM_USER": "0",
+        "GIT_NO_REPLACE_OBJECTS": "1",
         "GIT_OPTIONAL_LOCKS": "0",
         "GIT_ASKPASS": environment.get("GIT_ASKPASS", "false"),
         "SSH_ASKPASS_REQUIRE": "never",
-        "LC_ALL": "C.UTF-8",
-        "LANGUAGE": "C",
     }
+    return await listen(["git", *arguments], environment=environment, silence=silence, limit=limit, kept=kept)
+
+
+async def listen(
+    command: Sequence[str], *, environment: Mapping[str, str], silence: float = 30.0, limit: float = 900.0, kept: int = _KEPT_OUTPUT
+) -> Finished:
+    """Run a program with ``environment`` and what an operator has set for all of them, and hear it out. Limits as in :func:`run`."""
+    inherited = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+    environment = inherited | dict(environment) | {"LC_ALL": "C.UTF-8", "LANGUAGE": "C"}
     # In a session of its own: git starts helpers (git-remote-https, ssh, index-pack), and a kill must reach them all.
-    process = await child.start(["git", *arguments], environment=environment)
+    process = await child.start(command, environment=environment)
     output, error = bytearray(), bytearray()
     stalled = ""
     watch = _Watch(silence)
@@ -92,8 +100,8 @@ async def run(
         stdout, stderr = await process.output()
         async with asyncio.timeout(limit):
             async with asyncio.TaskGroup() as group:
-                group.create_task(_collect(stdout, output, watch), name="git stdout")
-                group.create_task(_collect(stderr, error, watch), name="git stderr")
+                group.create_task(_collect(stdout, output, watch, kept), name="output of a program")
+                group.create_task(_collect(stderr, error, watch, _KEPT_OUTPUT), name="errors of a program")
             async with asyncio.timeout(silence):
                 await process.wait()
     except* TimeoutError:
@@ -112,7 +120,7 @@ class _Watch:
         self.last = asyncio.get_running_loop().time()
 
 
-async def _collect(stream: asyncio.StreamReader, into: bytearray, watch: _Watch) -> None:
+async def _collect(stream: asyncio.StreamReader, into: bytearray, watch: _Watch, kept: int) -> None:
     loop = asyncio.get_running_loop()
     while True:
         try:
@@ -127,8 +135,8 @@ async def _collect(stream: asyncio.StreamReader, into: bytearray, watch: _Watch)
             return
         watch.last = loop.time()
         into += chunk
-        if len(into) > 2 * _KEPT_OUTPUT:
-            del into[:-_KEPT_OUTPUT]
+        if len(into) > 2 * kept:
+            del into[:-kept]
 
 
 def _with_settings(environment: Mapping[str, str], settings: Sequence[tuple[str, str]]) -> dict[str, str]:

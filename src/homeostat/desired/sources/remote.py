@@ -167,7 +167,7 @@ class Remote:
         """How long a repository that does not answer should be left alone before the next poll; ``None`` when nothing suggests that waiting helps."""
         if not isinstance(self._failure, UnavailableError):
             return None
-        pause = self._limits.first_poll * 2 ** min(self._failures - 1, 20)
+        pause: float = self._limits.first_poll * 2 ** min(self._failures - 1, 20)
         return pause * random.uniform(0.8, 1.2)  # noqa: S311 - so that a server that comes back is not asked for everything at once
 
     async def fetch(self, *, fresh: bool) -> bool:
@@ -200,6 +200,18 @@ class Remote:
             task = self._by_id[commit] = tasks.spawn(self._one_commit(commit), name=f"fetch {self.address.key} {commit[:12]}")
             task.add_done_callback(lambda _: self._by_id.pop(commit, None))
         _outcome(await asyncio.shield(task))
+
+    async def deepen(self) -> None:
+        """Fetch what a shallow first fetch has left out (``depth``): the whole history, which is then kept. Raises :class:`SourceError`."""
+        if not self.store.is_shallow():
+            return
+        async with self._gates.place(self.address.host), self._shelf.lock:
+            if not self.store.is_shallow():
+                return
+            finished = await self._git_fetch("--unshallow", refspecs=[*_REFSPECS])
+        if finished.code or finished.stalled:
+            raise failures.explain(finished, self.address, self.credentials)
+        await asyncio.to_thread(self.store.reopen)
 
     def tree(self, commit: str) -> GitTree | None:
         """The files of ``commit`` when it is here."""
@@ -245,8 +257,8 @@ class Remote:
                 log.warning("a repository cannot be fetched", repository=self.address.key, error=failure.message, failures=self._failures)
                 return failure
             self._failures, self._failure = 0, None
-        if moved:
-            self._tidy()
+            if moved:
+                self._tidy()
         return moved
 
     async def _attempt(self) -> bool:
@@ -256,15 +268,17 @@ class Remote:
             await asyncio.to_thread(self.store.open)
             self._shelf.opened = True
             self._shelf.generation += 1
+        # Only the first fetch is a shallow one: later ones bring what is new since, and nothing has to be counted again at each poll.
+        depth = self._depth if self._depth and not await asyncio.to_thread(self.store.references) else ()
         other = [f"+{name}*:{PREFIX}other/{name.removeprefix('refs/')}*" for name in self._other]
-        finished = await self._git_fetch("--prune", refspecs=[*_REFSPECS, *other])
+        finished = await self._git_fetch("--prune", *depth, refspecs=[*_REFSPECS, *other])
         if finished.code and failures.is_damage(finished):
             log.warning("a cached repository is damaged and is cloned again", repository=self.address.key)
             await self._end_packing()
             await asyncio.to_thread(self.store.discard)
             await asyncio.to_thread(self.store.open)
             self._shelf.generation += 1
-            finished = await self._git_fetch("--prune", refspecs=[*_REFSPECS, *other])
+            finished = await self._git_fetch("--prune", *self._depth, refspecs=[*_REFSPECS, *other])
         if finished.code or finished.stalled:
             raise failures.explain(finished, self.address, self.credentials)
         # git is silent when nothing moved, and then nothing has to be read again.
@@ -295,7 +309,8 @@ class Remote:
 
     async def _one_commit(self, commit: str) -> bool | SourceError:
         async with self._gates.place(self.address.host), self._shelf.lock:
-            finished = await self._git_fetch(refspecs=[f"+{commit}:{PREFIX}commits/{commit}"])
+            depth = self._depth if self.store.is_shallow() else ()
+            finished = await self._git_fetch(*depth, refspecs=[f"+{commit}:{PREFIX}commits/{commit}"])
         if finished.code and failures.is_gone(finished):
             if len(self._not_handed_out) >= _MAX_GONE:
                 self._not_handed_out.clear()
@@ -313,11 +328,18 @@ class Remote:
 
     async def _git_fetch(self, *options: str, refspecs: list[str]) -> Finished:
         """Run ``git fetch``. A server that redirects is asked again in the way that can follow a redirect, and from then on always."""
+        if self.store.is_shallow() and self._shelf.tidied is not None:
+            await asyncio.wait([self._shelf.tidied])  # both write down where the history begins
         finished = await self._git(["fetch", *_OPTIONS, *options, "--", self.address.url, *refspecs])
         if finished.code and not self._asked and failures.is_redirect(finished) and self._has_password:
             finished = await self._git(["fetch", *_OPTIONS, *options, "--", self.address.url, *refspecs], asked=True)
             self._asked = finished.code == 0
         return finished
+
+    @property
+    def _depth(self) -> tuple[str, ...]:
+        depth = self.credentials.depth if self.credentials is not None else 0
+        return (f"--depth={depth}",) if depth > 0 else ()
 
     @property
     def _has_password(self) -> bool:

@@ -64,6 +64,14 @@ class Commit(msgspec.Struct, frozen=True):
     tags: tuple[str, ...] = ()
 
 
+class Tag(msgspec.Struct, frozen=True):
+    """An annotated tag: the id of its object, the name that it says it has, and who made it."""
+
+    id: str
+    name: str
+    tagger: str
+
+
 class Store:
     """The repository at ``path``. Created by the first :meth:`open`."""
 
@@ -112,6 +120,10 @@ class Store:
         """Forget open pack files, after they were written anew."""
         self._repository = pygit2.Repository(str(self.path), pygit2.enums.RepositoryOpenFlag.NO_SEARCH)
 
+    def is_shallow(self) -> bool:
+        """Whether the beginning of the history is left out."""
+        return (self.path / "shallow").exists()
+
     def references(self) -> dict[str, str]:
         """What the last fetch saw: the server's name (``HEAD``, ``refs/heads/main``) → the id of what it points to, tags not peeled."""
         found: dict[str, str] = {}
@@ -138,6 +150,17 @@ class Store:
             return None if found is None else str(found.peel(pygit2.Commit).id)
         except (pygit2.GitError, ValueError, KeyError):
             return None
+
+    def tag(self, object_id: str) -> Tag | None:
+        """The annotated tag of this full id; ``None`` when it is something else."""
+        try:
+            found = self._open().get(object_id)
+        except (pygit2.GitError, ValueError):
+            return None
+        if not isinstance(found, pygit2.Tag):
+            return None
+        tagger = f"{found.tagger.name} <{found.tagger.email}>" if found.tagger is not None else ""
+        return Tag(object_id, found.name or "", tagger)
 
     def commit_by_prefix(self, prefix: str) -> str | None:
         """The one commit whose id starts with ``prefix``; ``None`` when there is none. Raises :class:`ValueError` when it is ambiguous."""
