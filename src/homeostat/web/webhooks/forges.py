@@ -80,7 +80,7 @@ def gitlab(delivery: Delivery) -> Push | None:
         if one is not None:
             found += [one.git_http_url, one.git_ssh_url, one.web_url, one.http_url, one.ssh_url, one.homepage, one.url]
     default = told.project.default_branch if told.project is not None else None
-    return _told(addresses(*found), {told.ref or "", *(told.refs or ())}, default)
+    return _told(addresses(*found), set(told.refs or (told.ref or "",)), default)
 
 
 class _Link(Part, frozen=True):

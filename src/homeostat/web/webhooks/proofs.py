@@ -74,7 +74,7 @@ class Token(Proof):
             return False
         if self._braces:
             return _same(secret.strip(b"{}"), given.strip("{}"))
-        bare = given[len(self._scheme) :].strip() if self._scheme and given.lower().startswith(self._scheme.lower()) else given
+        bare = given[len(self._scheme) :] if self._scheme and given.lower().startswith(self._scheme.lower()) else given
         # Both are compared in any case: an operator may have written the scheme into the secret.
         return _same(secret, given) | _same(secret, bare)
 
