@@ -20,7 +20,7 @@ import (
 func helmValues(files *vfs, dir string, request *helmRequest) (map[string]any, error) {
 	options := &request.Options
 	base := map[string]any{}
-	paths, err := valueFiles(files, dir, options, request.Env)
+	paths, err := valueFiles(files, dir, request)
 	if err != nil {
 		return nil, err
 	}
@@ -72,7 +72,7 @@ func setParameters(files *vfs, dir string, request *helmRequest, base map[string
 		}
 	}
 	for _, p := range request.Options.FileParameters {
-		at, err := resolveValueFile(dir, p.Path, request.Env)
+		at, err := resolveValueFile("helm.fileParameters", dir, p.Path, request)
 		if err != nil {
 			return err
 		}
@@ -109,12 +109,13 @@ func escapeCommas(value string) string {
 	return out.String()
 }
 
-// valueFiles resolves helm.valueFiles: relative to the chart, from the root of the repository with a leading slash, patterns in the order of
-// names. A file that a pattern matches and that is also named keeps the place where it is named.
-func valueFiles(files *vfs, dir string, options *helmOptions, env map[string]string) ([]string, error) {
+// valueFiles resolves helm.valueFiles: relative to the chart, from the root of the repository with a leading slash, from the root of another source
+// with "$ref/", patterns in the order of names. A file that a pattern matches and that is also named keeps the place where it is named.
+func valueFiles(files *vfs, dir string, request *helmRequest) ([]string, error) {
+	options := &request.Options
 	var resolved []string
 	for _, name := range options.ValueFiles {
-		p, err := resolveValueFile(dir, name, env)
+		p, err := resolveValueFile("helm.valueFiles", dir, name, request)
 		if err != nil {
 			return nil, err
 		}
@@ -152,15 +153,26 @@ func valueFiles(files *vfs, dir string, options *helmOptions, env map[string]str
 
 func isPattern(p string) bool { return strings.ContainsAny(p, "*?[") }
 
-func resolveValueFile(dir, name string, env map[string]string) (string, error) {
-	// "$ref/…" is a file of another source, unless it is the name of a variable.
-	if ref, found := strings.CutPrefix(name, "$"); found {
-		ref, _, _ = strings.Cut(ref, "/")
-		if _, known := env[strings.Trim(ref, "{}")]; !known {
-			return "", unsupportedError("", "value file %q is in another source, which is not supported", name)
+// refsMounted is the folder below which the asking side mounts the other sources of an app, by the name of their ref.
+const refsMounted = mounts + "/ref"
+
+// resolveValueFile is where the file is that field names. "$ref/…" is in another source, from its root, and stays there.
+func resolveValueFile(field, dir, name string, request *helmRequest) (string, error) {
+	if ref, below, _ := strings.Cut(name, "/"); strings.HasPrefix(ref, "$") {
+		ref = strings.TrimPrefix(ref, "$")
+		if slices.Contains(request.Refs, ref) {
+			p, err := clean(substitute(below, request.Env))
+			if err != nil {
+				return "", inputError("", 0, "%s: %q leaves the source that $%s stands for", field, name, ref)
+			}
+			return join(refsMounted+"/"+ref, p), nil
+		}
+		// What is left is the name of a variable, or of nothing.
+		if _, known := request.Env[strings.Trim(ref, "{}")]; !known {
+			return "", inputError("", 0, "%s: %q: no source of the app has the ref %q", field, name, ref)
 		}
 	}
-	name = substitute(name, env)
+	name = substitute(name, request.Env)
 	if u, err := url.Parse(name); err == nil && u.Scheme != "" {
 		return "", unsupportedError("", "value file %q is a URL, which is not supported: have it in this repository", name)
 	}

@@ -206,6 +206,10 @@ func (v *vfs) Stat(p string) (info, error) {
 	return i, v.refusal(p, i)
 }
 
+// mounts is the folder in which the asking side mounts what comes from elsewhere. It is found by its name and listed nowhere, so that a chart or
+// a folder at the root of a repository does not take it for a part of itself.
+const mounts = ".homeostat"
+
 // List answers the entries of the directory at p in the order of their names, and whether it is one.
 func (v *vfs) List(p string) ([]entry, bool, error) {
 	p, err := v.note(p, "/")
@@ -219,6 +223,9 @@ func (v *vfs) List(p string) ([]entry, bool, error) {
 	if entries == nil {
 		i, _ := v.known(p)
 		return nil, false, v.refusal(p, i)
+	}
+	if p == "" {
+		entries = slices.DeleteFunc(slices.Clone(entries), func(e entry) bool { return e.name == mounts })
 	}
 	return entries, true, nil
 }

@@ -41,6 +41,7 @@ from homeostat.loop.desire import Desirer
 from homeostat.loop.engine import Engine
 from homeostat.loop.guarding import Guarding
 from homeostat.loop.lasthooks import LastHooks
+from homeostat.loop.locate import Locator
 from homeostat.loop.look import Looker
 from homeostat.loop.reconcile import Reconciler
 from homeostat.loop.remains import Remains
@@ -131,9 +132,8 @@ async def _assembled(options: Options, program: Path, clones: Path) -> AsyncIter
         ):
             judge = Judge(pool, lambda: control.settings.health_scripts)
             ignorer = Ignorer(pool, settings)
-            desirer = Desirer(
-                sources=sources, renderer=Renderer(pool=pool), repository=repository, discovery=cluster.discovery, settings=settings
-            )
+            locator = Locator(sources=sources, repository=repository)
+            desirer = Desirer(locator=locator, renderer=Renderer(pool=pool), discovery=cluster.discovery, settings=settings)
             looker = Looker(cluster, judge=judge, ignorer=ignorer, settings=settings)
             yield Parts(client, cluster, control, pool, sources, desirer, looker, judge, settings)
 

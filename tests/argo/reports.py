@@ -8,7 +8,7 @@ from homeostat.model.app import App
 from homeostat.model.health import Health, HealthStatus
 from homeostat.model.objects import Key, Object
 from homeostat.model.report import Condition, Report, ResourceReport
-from homeostat.model.sync import SyncStatus
+from homeostat.model.sync import SyncStatus, joined
 
 
 def report_of(obj: Object, app: App) -> Report:
@@ -18,8 +18,8 @@ def report_of(obj: Object, app: App) -> Report:
     return Report(
         sync=SyncStatus(status["sync"]["status"]),
         health=Health(HealthStatus(status["health"]["status"]), status["health"].get("message", "")),
-        revision=status["sync"].get("revision", ""),
-        source_type=status.get("sourceType", ""),
+        revision=joined(status["sync"].get("revisions", ())) or status["sync"].get("revision", ""),
+        source_types=tuple(status["sourceTypes"]) if "sourceTypes" in status else (status.get("sourceType", ""),),
         resources=tuple(reversed([_resource(one) for one in status.get("resources", ())])),
         conditions=tuple(Condition(one["type"], one["message"]) for one in status.get("conditions", ())),
         state=app.state,
@@ -37,7 +37,7 @@ def simple(**fields: Any) -> Report:
         "sync": SyncStatus.SYNCED,
         "health": Health(HealthStatus.HEALTHY),
         "revision": "abc",
-        "source_type": "Directory",
+        "source_types": ("Directory",),
         "resources": (ResourceReport(Key("", "ConfigMap", "web", "settings"), "v1", SyncStatus.SYNCED),),
         "reconciled_at": "2026-11-21T08:00:00Z",
         **fields,

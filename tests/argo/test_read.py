@@ -200,7 +200,6 @@ def test_automated_syncs_can_be_switched_off_without_losing_their_settings() -> 
         pytest.param({"source": {"repoURL": "https://c", "chart": "redis"}}, "Helm repository are not supported yet", id="a chart"),
         pytest.param({"source": {"repoURL": "https://c", "path": ".", "plugin": {}}}, "plugins are not supported yet", id="a plugin"),
         pytest.param({"source": {"repoURL": "https://c", "path": ".", "helm": {}, "kustomize": {}}}, "helm and kustomize", id="two types"),
-        pytest.param({"sources": [{"repoURL": "https://c", "path": "."}]}, "spec.sources: several sources", id="several sources"),
         pytest.param({"destination": {"namespace": "web"}}, "spec.destination: expected a server", id="no cluster"),
         pytest.param({"destination": {"server": "https://kubernetes.default.svc", "name": "in-cluster"}}, "found both", id="two clusters"),
         pytest.param(
@@ -314,12 +313,13 @@ def test_an_app_outside_the_control_namespace_is_tracked_by_both_names() -> None
 
 def test_an_operation_that_cannot_be_carried_out_says_why_and_leaves_the_app_alone() -> None:
     obj = samples.application()
-    obj["operation"] = {"sync": {"revisions": ["a", "b"]}, "initiatedBy": {"username": "ann"}}
+    sources = [{"repoURL": "https://git.example/a", "path": "."}]
+    obj["operation"] = {"sync": {"sources": sources, "revisions": ["a", "b"]}, "initiatedBy": {"username": "ann"}}
     app = samples.read(obj)
     assert app.problems == ()
     assert app.requested is not None
     assert app.requested.username == "ann"
-    assert "several sources in one app are not supported yet" in app.requested.problem
+    assert app.requested.problem == "operation.sync.revisions: expected one for each of the 1 sources, found 2"
     assert app.requested.raw == obj["operation"]
 
 

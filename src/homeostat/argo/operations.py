@@ -6,7 +6,7 @@ our own note, and the loop finds out again. Nothing here raises.
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 
@@ -15,7 +15,18 @@ from homeostat.argo.types.operation import Info, Initiator, RetryStrategy, SyncR
 from homeostat.model import durations
 from homeostat.model.app import Retry
 from homeostat.model.objects import Key, Object
-from homeostat.model.sync import History, Operation, OperationPhase, OperationState, Phase, ResultCode, SyncSelection, TaskResult
+from homeostat.model.sync import (
+    History,
+    Operation,
+    OperationPhase,
+    OperationState,
+    Phase,
+    ResultCode,
+    SourceWords,
+    SyncSelection,
+    TaskResult,
+    joined,
+)
 
 _T = TypeVar("_T")
 
@@ -59,6 +70,8 @@ class _SyncResult(Wire, frozen=True):
     revision: str = ""
     resources: tuple[_Result, ...] = ()
     source: FreeObject | None = None
+    sources: tuple[FreeObject, ...] | None = None
+    revisions: tuple[str, ...] | None = None
 
 
 class _State(Wire, frozen=True):
@@ -77,6 +90,8 @@ class _History(Wire, frozen=True):
     deployed_at: str = ""
     deploy_started_at: str = ""
     source: FreeObject | None = None
+    sources: tuple[FreeObject, ...] | None = None
+    revisions: tuple[str, ...] | None = None
     initiated_by: Initiator | None = None
 
 
@@ -94,7 +109,9 @@ def read_operation(raw: Any) -> Operation:
         return Operation(
             raw=raw, username=by.username, automated=by.automated, problem="operation: expected the field sync, it says what to do"
         )
-    problem = _unsupported(sync)
+    problem = ""
+    if sync.sources and sync.revisions and len(sync.sources) != len(sync.revisions):
+        problem = f"operation.sync.revisions: expected one for each of the {len(sync.sources)} sources, found {len(sync.revisions)}"
     retry = Retry(limit=0)
     try:
         retry = read_retry(wire.retry) if wire.retry else retry
@@ -102,12 +119,12 @@ def read_operation(raw: Any) -> Operation:
         problem = problem or f"operation.retry.backoff.{error}"
     strategy = sync.sync_strategy or SyncStrategy()
     return Operation(
-        revision=sync.revision,
+        revision=revision_of(sync),
         prune=sync.prune,
         dry_run=sync.dry_run,
         resources=tuple(SyncSelection(r.group, r.kind, r.name, r.namespace, r.exclude) for r in sync.resources or ()),
         options=sync.sync_options or (),
-        source=sync.source,
+        source=_source_of(sync),
         automated=by.automated,
         username=by.username,
         heal_attempts=sync.auto_heal_attempts_count,
@@ -154,8 +171,8 @@ def read_state(raw: Any) -> OperationState | None:
         started_at=wire.started_at,
         finished_at=wire.finished_at,
         retry_count=wire.retry_count,
-        revision=result.revision or operation.revision,
-        source=result.source if result.source is not None else operation.source,
+        revision=revision_of(result) or operation.revision,
+        source=operation.source if (source := _source_of(result)) is None else source,
         results=tuple(read for read in map(_result, result.resources) if read is not None),
     )
 
@@ -192,10 +209,10 @@ def _history(raw: Object) -> History | None:
     by = wire.initiated_by or Initiator()
     return History(
         id=wire.id,
-        revision=wire.revision,
+        revision=revision_of(wire),
         started_at=wire.deploy_started_at,
         deployed_at=wire.deployed_at,
-        source=wire.source,
+        source=_source_of(wire),
         automated=by.automated,
         username=by.username,
     )
@@ -217,10 +234,36 @@ def _result(wire: _Result) -> TaskResult | None:
         return None
 
 
-def _unsupported(sync: _Sync) -> str:
-    if sync.sources or sync.revisions:
-        return "operation.sync.sources: several sources in one app are not supported yet"
-    return ""
+class _Revised(Protocol):
+    """Whatever names a revision, or several."""
+
+    @property
+    def revision(self) -> str: ...
+
+    @property
+    def revisions(self) -> tuple[str, ...] | None: ...
+
+
+class _Sourced(Protocol):
+    """Whatever names a source, or several."""
+
+    @property
+    def source(self) -> FreeObject | None: ...
+
+    @property
+    def sources(self) -> tuple[FreeObject, ...] | None: ...
+
+
+def revision_of(wire: _Revised) -> str:
+    """The revision, or the revisions :func:`~homeostat.model.sync.joined`."""
+    return joined(wire.revisions) if wire.revisions else wire.revision
+
+
+def _source_of(wire: _Sourced) -> SourceWords | None:
+    """An app with ``sources`` has an empty ``source`` beside them."""
+    if wire.sources:
+        return wire.sources
+    return wire.source if wire.source and wire.source.get("repoURL") != "" else None
 
 
 def _seconds(field: str, text: str, default: float) -> float:

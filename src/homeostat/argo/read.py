@@ -7,7 +7,8 @@ Homeostat does not yet is a problem too, never passed over. The rules are those 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -74,6 +75,7 @@ class _Recorded(Wire, frozen=True):
 
 class _Compared(Wire, frozen=True):
     revision: str = ""
+    revisions: tuple[str, ...] | None = None
 
 
 def key_of_app(obj: Object) -> AppKey:
@@ -100,7 +102,7 @@ def read_app(obj: Object, settings: Settings, projects: Mapping[str, Project]) -
     state = operations.read_state(status.get("operationState"))
     if operation is None and state is not None and state.phase is OperationPhase.RUNNING:
         state = replace(state, phase=OperationPhase.TERMINATING)  # to take the operation away is to call it off
-    requested, operation_source = _operation_source(requested, state)
+    requested, operation_sources = _operation_sources(requested, state)
     refresh = annotations.get(REFRESH)
     return App(
         key=key,
@@ -119,12 +121,12 @@ def read_app(obj: Object, settings: Settings, projects: Mapping[str, Project]) -
         requested=requested,
         state=state,
         history=operations.read_history(status.get("history")),
-        synced_revision=(operations.lenient(status.get("sync"), _Compared) or _Compared()).revision,
+        synced_revision=operations.revision_of(operations.lenient(status.get("sync"), _Compared) or _Compared()),
         spec=raw_spec,
         skip=annotations.get(SKIP_RECONCILE) == "true",
         recorded=tuple(_recorded(status.get("resources"))),
         created=_time(metadata.get("creationTimestamp")),
-        operation_source=operation_source,
+        operation_sources=operation_sources,
         approved_at=_time(annotations.get(APPROVED)),
         migration_manager=str(annotations.get(MIGRATION_MANAGER) or ""),
         duties=frozenset(DUTIES[name] for name in finalizers if name in DUTIES),
@@ -152,6 +154,9 @@ def _in_spec(explained: str) -> str:
     return f"spec.{explained}" if ": " in explained else f"spec: {explained}"
 
 
+_REF = re.compile(r"[A-Za-z0-9_-]+")
+
+
 def _sources(spec: ApplicationSpec, problems: list[str]) -> tuple[Source, ...]:
     if spec is _NOTHING:
         return ()
@@ -159,56 +164,74 @@ def _sources(spec: ApplicationSpec, problems: list[str]) -> tuple[Source, ...]:
     if spec.source_hydrator is not None:
         problems.append("spec.sourceHydrator: the source hydrator is not supported yet")
     elif spec.sources:
-        problems.append("spec.sources: several sources in one app are not supported yet; use spec.source")
+        problems.extend(_problems_of_several(spec.sources, "spec.sources"))
     elif spec.source is None:
         problems.append("spec.source: expected a source with repoURL and path")
     else:
-        problems.extend(_source_problems(spec.source))
-    if spec.source is None or len(problems) > before:
+        problems.extend(_source_problems(spec.source, "spec.source"))
+    if len(problems) > before:
         return ()
-    return (_source(spec.source),)
+    return tuple(map(_source, spec.sources or ((spec.source,) if spec.source else ())))
 
 
-def _operation_source(requested: Operation | None, state: OperationState | None) -> tuple[Operation | None, Source | None]:
-    """The source that the operation of a human names, and the request, with a problem where it names none that can be used."""
+def _operation_sources(requested: Operation | None, state: OperationState | None) -> tuple[Operation | None, tuple[Source, ...]]:
+    """The sources that the operation of a human names, and the request, with a problem where it names some that cannot be used."""
     running = state is not None and not state.phase.completed
     asked = state.operation if state is not None and running else requested
     if asked is None or asked.automated or asked.source is None or asked.problem:
-        return requested, None
+        return requested, ()
+    several = isinstance(asked.source, tuple)
+    where = "operation.sync.sources" if several else "operation.sync.source"
     try:
-        source = msgspec.convert(asked.source, ApplicationSource)
-        problem = "; ".join(_source_problems(source)).replace("spec.source", "operation.sync.source")
+        sources = msgspec.convert(asked.source if several else [asked.source], tuple[ApplicationSource, ...])
+        problem = "; ".join(_problems_of_several(sources, where) if several else _source_problems(sources[0], where))
     except msgspec.ValidationError as error:
-        problem = f"operation.sync.source.{operations.explain(error)}"
+        explained = operations.explain(error)
+        problem = f"{where}{explained}" if several else f"{where}.{explained.removeprefix('[...].')}"
     if not problem:
-        return requested, _source(source)
-    return replace(requested, problem=problem) if requested is not None else None, None
+        return requested, tuple(map(_source, sources))
+    return replace(requested, problem=problem) if requested is not None else None, ()
 
 
-def _source_problems(source: ApplicationSource) -> Iterator[str]:
+def _problems_of_several(sources: Sequence[ApplicationSource], where: str) -> Iterator[str]:
+    taken: dict[str, int] = {}
+    for number, source in enumerate(sources):
+        at = f"{where}[{number}]"
+        if source.ref:
+            if _REF.fullmatch(source.ref) is None:
+                yield f"{at}.ref: expected letters, digits, - and _, found {source.ref!r}"
+            if source.chart:
+                yield f"{at}.ref: a chart cannot be referred to; take ref out, or have the files in a Git repository"
+            if source.ref in taken:
+                yield f"{at}.ref: expected another name than that of {where}[{taken[source.ref]}], found {source.ref!r} in both"
+            taken.setdefault(source.ref, number)
+        yield from _source_problems(source, at)
+
+
+def _source_problems(source: ApplicationSource, at: str) -> Iterator[str]:
     if not source.repo_url:
-        yield "spec.source.repoURL: expected the URL of a Git repository"
+        yield f"{at}.repoURL: expected the URL of a Git repository"
     if source.repo_url.startswith("oci://"):
-        yield "spec.source.repoURL: OCI sources are not supported yet"
+        yield f"{at}.repoURL: OCI sources are not supported yet"
     elif source.chart:
-        yield "spec.source.chart: charts from a Helm repository are not supported yet; use a chart in a Git repository"
-    elif not source.path:
-        yield "spec.source.path: expected a directory of the repository ('.' for its root)"
+        yield f"{at}.chart: charts from a Helm repository are not supported yet; use a chart in a Git repository"
+    elif not source.path and not (source.ref and "sources[" in at):
+        yield f"{at}.path: expected a directory of the repository ('.' for its root)"
     elif source.path.startswith("/"):
-        yield f"spec.source.path: expected a path relative to the root of the repository, found {source.path!r}"
+        yield f"{at}.path: expected a path relative to the root of the repository, found {source.path!r}"
     if source.plugin is not None:
-        yield "spec.source.plugin: config management plugins are not supported yet"
+        yield f"{at}.plugin: config management plugins are not supported yet"
     types = [name for name in ("helm", "kustomize", "directory", "plugin") if getattr(source, name) is not None]
     if len(types) > 1:
-        yield f"spec.source: expected at most one of helm, kustomize, directory and plugin, found {' and '.join(types)}"
+        yield f"{at}: expected at most one of helm, kustomize, directory and plugin, found {' and '.join(types)}"
     if source.kustomize is not None:
-        yield from _kustomize_problems(source.kustomize)
+        yield from _kustomize_problems(source.kustomize, at)
 
 
-def _kustomize_problems(kustomize: KustomizeSource) -> Iterator[str]:
+def _kustomize_problems(kustomize: KustomizeSource, at: str) -> Iterator[str]:
     for number, replica in enumerate(kustomize.replicas):
         if isinstance(replica.count, str) and not replica.count.lstrip("+-").isdecimal():
-            yield f"spec.source.kustomize.replicas[{number}].count: expected a whole number, found {replica.count!r}"
+            yield f"{at}.kustomize.replicas[{number}].count: expected a whole number, found {replica.count!r}"
 
 
 def _source(source: ApplicationSource) -> Source:
@@ -216,6 +239,7 @@ def _source(source: ApplicationSource) -> Source:
         repo_url=source.repo_url,
         path=source.path,
         target_revision=source.target_revision,
+        ref=source.ref,
         name=source.name,
         tag_prefix=source.tag_prefix,
         helm=msgspec.convert(source.helm, HelmOptions, from_attributes=True) if source.helm else None,

@@ -14,7 +14,7 @@ from homeostat.argo import conditions
 from homeostat.model import times
 from homeostat.model.app import App
 from homeostat.model.report import Report, ResourceReport
-from homeostat.model.sync import History, Operation, OperationState, SyncSelection, TaskResult
+from homeostat.model.sync import History, Operation, OperationState, SourceWords, SyncSelection, TaskResult, parted
 
 Status = dict[str, Any]
 
@@ -42,8 +42,11 @@ def build(app: App, report: Report, old: Mapping[str, Any], *, namespace: str, n
     reconciled_at = report.reconciled_at or old.get("reconciledAt")
     if reconciled_at:
         status["reconciledAt"] = reconciled_at
-    if report.source_type:
-        status["sourceType"] = report.source_type
+    if any(report.source_types):
+        if _is_several(app.spec):
+            status["sourceTypes"] = list(report.source_types)
+        else:
+            status["sourceType"] = report.source_types[0]
     if report.resources:
         status["resources"] = [_resource(resource) for resource in sorted(report.resources, key=lambda one: one.key)]
     shown = conditions.build(report.conditions, old.get("conditions"), now=now) if report.conditions else []
@@ -97,9 +100,8 @@ def operation_field(app: App, operation: Operation) -> dict[str, Any]:
             "dryRun": operation.dry_run,
             "prune": operation.prune,
             "resources": [_selection(one) for one in operation.resources],
-            "revision": operation.revision,
-            "source": operation.source,
             "syncOptions": list(operation.options),
+            **_where(operation.revision, operation.source),
         }
     )
     retry = (app.spec.get("syncPolicy") or {}).get("retry") if operation.automated else None
@@ -122,13 +124,26 @@ def _sync(app: App, report: Report, old: Any) -> dict[str, Any]:
     sync: dict[str, Any] = {"status": str(report.sync)}
     if app.problems:  # nothing was compared: what stands there is about an earlier spec
         before = old if isinstance(old, dict) else {}
-        sync.update({name: before[name] for name in ("comparedTo", "revision") if name in before})
+        sync.update({name: before[name] for name in ("comparedTo", "revision", "revisions") if name in before})
         return sync
-    compared = {name: app.spec[name] for name in ("source", "destination", "ignoreDifferences") if app.spec.get(name)}
-    sync["comparedTo"] = {"destination": {}, **compared}
-    if report.revision:
-        sync["revision"] = report.revision
+    several = _is_several(app.spec)
+    compared = {name: app.spec[name] for name in ("destination", "ignoreDifferences") if app.spec.get(name)}
+    source = tuple(app.spec["sources"]) if several else app.spec.get("source")
+    sync["comparedTo"] = {"destination": {}, **compared, **_where("", source)}
+    sync.update(_where(report.revision, () if several else None))
     return sync
+
+
+def _is_several(spec: Mapping[str, Any]) -> bool:
+    return bool(spec.get("sources"))
+
+
+def _where(revision: str, source: SourceWords | None) -> dict[str, Any]:
+    """Revision and source as they stand together wherever they do; of several there is an empty source beside them."""
+    if not isinstance(source, tuple):
+        return _present({"revision": revision, "source": source})
+    sources = {"source": {"repoURL": ""}, "sources": list(source)} if source else {}
+    return {**_present({"revisions": list(parted(revision))}), **sources}
 
 
 def _summary(report: Report) -> dict[str, Any]:
@@ -168,8 +183,8 @@ def _state(app: App, state: OperationState) -> dict[str, Any]:
     if state.retry_count:
         written["retryCount"] = state.retry_count
     if state.revision:
-        written["syncResult"] = _present({"resources": [_result(one) for one in state.results], "source": state.source})
-        written["syncResult"]["revision"] = state.revision
+        resources = _present({"resources": [_result(one) for one in state.results]})
+        written["syncResult"] = {"revision": "", **resources, **_where(state.revision, state.source)}
     return written
 
 
@@ -201,11 +216,7 @@ def _history(entry: History) -> dict[str, Any]:
     }
     if entry.started_at:
         written["deployStartedAt"] = entry.started_at
-    if entry.revision:
-        written["revision"] = entry.revision
-    if entry.source is not None:
-        written["source"] = entry.source
-    return written
+    return {**written, **_where(entry.revision, entry.source)}
 
 
 def _selection(one: SyncSelection) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from homeostat.model.trace import complete
-from homeostat.model.tree import EntryKind, Trace, Tree, TreeError
+from homeostat.model.tree import MOUNTS, EntryKind, Trace, Tree, TreeError
 
 MAX_ENTRIES = 64
 """A folder with more names than this is not told as a whole."""
@@ -116,7 +116,7 @@ class Files:
                 return
             for name, kind in entries:
                 child = f"{path}/{name}" if path else name
-                if kind is EntryKind.DIRECTORY and deep:
+                if kind is EntryKind.DIRECTORY and deep and child != MOUNTS:
                     folders.append(child)
                 behind = self._tell_stat(out, child) if kind is EntryKind.SYMLINK else kind
                 if behind is EntryKind.FILE and name.endswith(_TEXTS):

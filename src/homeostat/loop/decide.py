@@ -15,7 +15,7 @@ from homeostat.model import times
 from homeostat.model.app import App
 from homeostat.model.objects import Key
 from homeostat.model.report import ResourceReport
-from homeostat.model.sync import OperationPhase, OperationState, SyncStatus
+from homeostat.model.sync import OperationPhase, OperationState, SourceWords, SyncStatus
 from homeostat.model.windows import permitted
 from homeostat.sync import retry
 from homeostat.sync.step import TERMINATED
@@ -53,7 +53,7 @@ def decide(
     app: App,
     *,
     revision: str,
-    source: dict[str, object],
+    source: SourceWords,
     status: SyncStatus,
     resources: Sequence[ResourceReport],
     now: float,
@@ -93,7 +93,7 @@ def _permitted(app: App, decision: Decision, *, now: float) -> Decision:
     return Decision(Verdict.LATER, "a sync window", seconds=max(0.0, permission.changes_at - now), condition=told, kind=WINDOW)
 
 
-def _due(app: App, *, revision: str, source: dict[str, object], resources: Sequence[ResourceReport], now: float) -> Decision:
+def _due(app: App, *, revision: str, source: SourceWords, resources: Sequence[ResourceReport], now: float) -> Decision:
     state = app.state
     if app.policy.prune and not app.policy.allow_empty and resources and all(r.requires_pruning for r in resources):
         return Decision(

@@ -61,6 +61,7 @@ class Engine:
         self._cluster = cluster
         self._reconciler = reconciler
         self._desirer = desirer
+        self._locator = desirer.locator
         self._settings = settings
         self._workers = workers
         self.queue = AppQueue(periodic=max(1, workers * 3 // 4))
@@ -151,8 +152,8 @@ class Engine:
         if not using:
             return Found.NOTHING
         self._moved_lately.discard(repository)
-        await self._ask(using)
-        if self._desirer.trouble(using[0]):
+        await self._ask(repository, using)
+        if self._locator.trouble(using[0], repository):
             return Found.TROUBLE
         return Found.NEWS if repository in self._moved_lately else Found.NOTHING
 
@@ -181,7 +182,7 @@ class Engine:
 
         async def ask(repository: str, using: Sequence[App], every: float) -> None:
             try:
-                again = await self._ask(using)
+                again = await self._ask(repository, using)
             finally:
                 asking.discard(repository)
             due[repository] = time.monotonic() + (every if again is None else min(again, every))
@@ -205,14 +206,14 @@ class Engine:
                     group.create_task(ask(repository, using[repository], every[repository]), name=f"poll {repository}")
                 await asyncio.sleep(POLL_CLOCK)
 
-    async def _ask(self, using: Sequence[App]) -> float | None:
+    async def _ask(self, repository: str, using: Sequence[App]) -> float | None:
         """Polls a repository; answers when it should be asked again sooner than usual."""
         # A project may have credentials of its own for the repository; those who share them share the fetch.
-        if any(await together(*(self._desirer.poll(app) for app in {app.project: app for app in using}.values()))):
-            log.info("a repository can be asked again, or no more", repository=redact(using[0].sources[0].repo_url), apps=len(using))
+        if any(await together(*(self._locator.poll(app, repository) for app in {app.project: app for app in using}.values()))):
+            log.info("a repository can be asked again, or no more", repository=redact(repository), apps=len(using))
             for app in using:
                 self.queue.add(app.key, Priority.PERIODIC)
-        return self._desirer.again_in(using[0])
+        return self._locator.again_in(using[0], repository)
 
     def _known(self) -> Iterator[App]:
         for key in self._apps.keys():  # noqa: SIM118 (it is no mapping)
@@ -224,7 +225,6 @@ class Engine:
         using: dict[str, list[App]] = {}
         for app in self._known():
             if app.sources and not app.problems and not app.skip:
-                repository = self._desirer.key_of(app)
-                if repository:
+                for repository in self._locator.repositories(app):
                     using.setdefault(repository, []).append(app)
         return using

@@ -33,13 +33,13 @@ class Expected(msgspec.Struct):
 class Wanted(msgspec.Struct, frozen=True):
     """The desired objects of an app at one revision; hooks stand apart, for they are not compared.
 
-    ``basis`` is everything that the rest was made from. ``warnings`` are (condition type, message) pairs; ``unknown`` tells of objects whose kind
+    ``basis`` is everything that the rest was made from; ``source_types`` are of each source, "" for one that only others refer to. ``warnings`` are (condition type, message) pairs; ``unknown`` tells of objects whose kind
     the cluster does not know.
     """
 
     revision: str
     basis: tuple[object, ...]
-    source_type: str
+    source_types: tuple[str, ...]
     objects: dict[Key, Desired]
     digests: dict[Key, bytes]
     hooks: tuple[Desired, ...] = ()

@@ -172,10 +172,10 @@ class Reconciler:
             memory.expected = {key: known for key, known in memory.expected.items() if not known.error}
         pinned = turn.pinned
         revision = pinned.revision if pinned is not None and not _asks_anew(turn, pinned) else ""
-        asked = replace(app, sources=(app.operation_source,)) if pinned is not None and app.operation_source is not None else app
+        asked = replace(app, sources=app.operation_sources) if pinned is not None and app.operation_sources else app
         hard = app.refresh == "hard"
         if revision and asked_at is not None:
-            await self._desirer.poll(app)  # what is looked at is one commit; what the source asks for is wanted afterwards
+            await self._desirer.locator.poll(app)  # what is looked at is one commit; what the source asks for is wanted afterwards
         try:
             try:
                 if pinned is not None and pinned.manifests:
@@ -200,7 +200,7 @@ class Reconciler:
         await self._bind(turn)
         if asked_at is not None or turn.revision != app.synced_revision:
             turn.reconciled_at = times.stamp(turn.now)
-        trouble = self._desirer.trouble(app)
+        trouble = self._desirer.locator.trouble(app)
         if trouble:
             turn.tell("ComparisonError", [f"{trouble} (going on with {turn.revision}, the last revision known)"])
         for kind, message in turn.wanted.warnings:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import msgspec
 
@@ -13,7 +12,7 @@ from homeostat.model.app import App
 from homeostat.model.health import Health, HealthStatus
 from homeostat.model.objects import Key
 from homeostat.model.report import Condition, Report
-from homeostat.model.sync import History, Operation, OperationPhase, OperationState, SyncStatus
+from homeostat.model.sync import History, Operation, OperationPhase, OperationState, SourceWords, SyncStatus
 
 NOT_LOOKED = Look(SyncStatus.UNKNOWN, Health(HealthStatus.UNKNOWN))
 
@@ -64,11 +63,14 @@ class Turn(msgspec.Struct):
         )
 
     @property
-    def source(self) -> dict[str, Any]:
-        """The source that is looked at, in its resource's own words."""
+    def source(self) -> SourceWords:
+        """The source that is looked at, or the sources, in the resource's own words."""
         pinned = self.pinned
         if pinned is not None and pinned.source is not None and not pinned.automated:
             return pinned.source
+        sources = self.app.spec.get("sources")
+        if sources:
+            return tuple(sources)
         source = self.app.spec.get("source")
         return source if isinstance(source, dict) else {}
 
@@ -89,7 +91,7 @@ class Turn(msgspec.Struct):
             sync=look.status,
             health=look.health,
             revision=self.revision,
-            source_type=self.wanted.source_type if self.wanted is not None else "",
+            source_types=self.wanted.source_types if self.wanted is not None else (),
             resources=look.resources,
             conditions=(*self.conditions, *look.conditions),
             state=self.state,

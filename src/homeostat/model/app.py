@@ -109,7 +109,10 @@ class DirectoryOptions(msgspec.Struct, frozen=True):
 
 
 class Source(msgspec.Struct, frozen=True):
-    """Where desired state lives. At most one of the option fields is set; none means: detect the type."""
+    """Where desired state lives. At most one of the option fields is set; none means: detect the type.
+
+    ``ref`` is the name by which value files of other sources of the app are found in this one (``$ref/path``, from its root).
+    """
 
     repo_url: str
     path: str = ""
@@ -123,6 +126,11 @@ class Source(msgspec.Struct, frozen=True):
     kustomize: KustomizeOptions | None = None
     directory: DirectoryOptions | None = None
     plugin: dict[str, Any] | None = None
+
+    @property
+    def only_ref(self) -> bool:
+        """It renders nothing: the value files of other sources are in it."""
+        return bool(self.ref) and not self.path and not self.chart
 
 
 class Destination(msgspec.Struct, frozen=True):
@@ -223,8 +231,8 @@ class App(msgspec.Struct, frozen=True):
     recorded: tuple[Key, ...] = ()
     created: float = 0.0
     """When the resource was made, in seconds since the epoch; 0 when that is not known."""
-    operation_source: Source | None = None
-    """The source that an operation of a human names, which is asked for or under way: it holds for that operation, whatever the spec says (a rollback)."""
+    operation_sources: tuple[Source, ...] = ()
+    """The sources that an operation of a human names, which is asked for or under way: they hold for that operation, whatever the spec says (a rollback)."""
     approved_at: float = 0.0
     """When somebody confirmed deletions (``argocd.argoproj.io/deletion-approved``), in seconds since the epoch; 0: nobody did."""
     migration_manager: str = ""

@@ -11,15 +11,18 @@ from homeostat.model.objects import Key, Object
 
 
 class Origin(msgspec.Struct, frozen=True):
-    """Where a desired object was written. ``line`` counts from 1; 0 is unknown. ``file`` is relative to the root of the source."""
+    """Where a desired object was written. ``line`` counts from 1; 0 is unknown. ``file`` is relative to the root of the source.
+
+    ``source`` is the place of the source among those of an app that has several.
+    """
 
     file: str = ""
     line: int = 0
+    source: int | None = None
 
     def __str__(self) -> str:
-        if self.file and self.line:
-            return f"{self.file}:{self.line}"
-        return self.file
+        place = f"{self.file}:{self.line}" if self.file and self.line else self.file
+        return place if self.source is None else f"sources[{self.source}] {place}".rstrip()
 
 
 class Manifest(msgspec.Struct, frozen=True):

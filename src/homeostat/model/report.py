@@ -41,7 +41,8 @@ class Condition(msgspec.Struct, frozen=True):
 class Report(msgspec.Struct, frozen=True):
     """The state of an app at one moment.
 
-    ``revision`` is the commit that was compared, or what the app asked for when it could not be resolved. ``requested`` is the operation that
+    ``revision`` is the commit that was compared, or what the app asked for when it could not be resolved (of several sources
+    :func:`~homeostat.model.sync.joined`); ``source_types`` what its sources were rendered as, "" for one that only others refer to. ``requested`` is the operation that
     is still to be carried out or is under way (``None`` clears it from the resource). ``reconciled_at`` is empty when the sources were not
     looked at anew. ``refreshed`` says that a requested refresh is done and its annotation can go.
     """
@@ -49,7 +50,7 @@ class Report(msgspec.Struct, frozen=True):
     sync: SyncStatus
     health: Health
     revision: str = ""
-    source_type: str = ""
+    source_types: tuple[str, ...] = ()
     resources: tuple[ResourceReport, ...] = ()
     conditions: tuple[Condition, ...] = ()
     state: OperationState | None = None

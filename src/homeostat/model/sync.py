@@ -7,7 +7,7 @@ Times are RFC 3339 strings in UTC with seconds, as they stand in the status. How
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from functools import cached_property
 from typing import Any
@@ -16,6 +16,22 @@ import msgspec
 
 from homeostat.model.manifest import Origin
 from homeostat.model.objects import Key, Object
+
+SourceWords = dict[str, Any] | tuple[dict[str, Any], ...]
+"""An app's source in its resource's own words; a tuple: the sources of an app that has ``sources``, be it only one."""
+
+_BETWEEN = " + "
+"""What no branch, commit, version or range has in it."""
+
+
+def joined(revisions: Iterable[str]) -> str:
+    """The revisions of an app's sources, in their order, as one text: wherever an app's revision is a text, it is this one."""
+    return _BETWEEN.join(revisions)
+
+
+def parted(revision: str) -> tuple[str, ...]:
+    """The revisions of the sources of an app that has several; none for an empty text."""
+    return tuple(revision.split(_BETWEEN)) if revision else ()
 
 
 class SyncStatus(StrEnum):
@@ -140,14 +156,17 @@ class SyncSelection(msgspec.Struct, frozen=True):
 
 
 class Operation(msgspec.Struct, frozen=True):
-    """What was asked for (Argo CD's ``operation``). ``raw`` is the object as it stands in the resource, so that no field is lost."""
+    """What was asked for (Argo CD's ``operation``). ``raw`` is the object as it stands in the resource, so that no field is lost.
+
+    ``revision`` of several sources is :func:`joined`; an empty part leaves it to the source. Likewise in what follows.
+    """
 
     revision: str = ""
     prune: bool = False
     dry_run: bool = False
     resources: tuple[SyncSelection, ...] = ()
     options: tuple[str, ...] = ()
-    source: dict[str, Any] | None = None
+    source: SourceWords | None = None
     automated: bool = False
     username: str = ""
     heal_attempts: int = 0
@@ -191,7 +210,7 @@ class OperationState(msgspec.Struct, frozen=True):
     finished_at: str = ""
     retry_count: int = 0
     revision: str = ""
-    source: dict[str, Any] | None = None
+    source: SourceWords | None = None
     results: tuple[TaskResult, ...] = ()
 
 
@@ -202,6 +221,6 @@ class History(msgspec.Struct, frozen=True):
     revision: str
     started_at: str
     deployed_at: str
-    source: dict[str, Any] | None = None
+    source: SourceWords | None = None
     automated: bool = False
     username: str = ""

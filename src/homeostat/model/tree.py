@@ -17,6 +17,9 @@ from homeostat.model.errors import HomeostatError
 
 Trace = frozenset[str]
 
+MOUNTS = ".homeostat"
+"""The folder at the root of a tree below which other trees are mounted: found by its name, and no part of what a renderer is shown of the root."""
+
 
 class EntryKind(StrEnum):
     FILE = "file"

@@ -19,10 +19,10 @@ NOWHERE = "http://127.0.0.1:9/nobody.git"
 
 APPLICATIONS: dict[str, Bad] = {
     "source-is-missing": spec(source=None, says="spec.source: expected a source with repoURL and path"),
-    "sources-are-several": spec(
-        sources=[{"repoURL": NOWHERE, "path": "a"}, {"repoURL": NOWHERE, "path": "b"}],
+    "one-of-sources-is-nothing": spec(
+        sources=[{"repoURL": NOWHERE, "path": "a"}, {"repoURL": NOWHERE}],
         source=None,
-        says="spec.sources: several sources in one app are not supported yet; use spec.source",
+        says="spec.sources[1].path: expected a directory of the repository",
     ),
     "url-is-empty": source(repoURL="", says="spec.source.repoURL: expected the URL of a Git repository"),
     "url-runs-a-program": source(

@@ -54,8 +54,8 @@ class Finder:
         self._parts = parts
         self._app = app
         self._wanted = wanted
-        self._files: dict[str, list[Written]] = {}
-        self._changes: dict[tuple[str, Lines], Change | None] = {}
+        self._files: dict[tuple[int, str], list[Written]] = {}
+        self._changes: dict[tuple[int, str, Lines], Change | None] = {}
 
     async def find(self, desired: Desired, path: Path) -> Place:
         """Never raises: what cannot be found out becomes the place's note."""
@@ -65,12 +65,14 @@ class Finder:
             return Place(desired.origin.file, note=error.message)
 
     async def _find(self, desired: Desired, path: Path) -> Place:
-        self._repository, self._tree, self._trace = await self._parts.desirer.read_by(self._app, self._wanted.revision)
+        self._number = desired.origin.source or 0
+        self._located, self._trace = await self._parts.desirer.read_by(self._app, self._wanted.revision, self._number)
+        self._tree, self._tool = self._located.tree, self._wanted.source_types[self._number]
         file = desired.origin.file
         steps = paths.concrete(desired.object, path)
         if steps is None:
             return await self._file(file, "Git does not name this field")
-        if self._wanted.source_type == SourceType.DIRECTORY and file.endswith(_MANIFESTS):
+        if self._tool == SourceType.DIRECTORY and file.endswith(_MANIFESTS):
             found = await asyncio.to_thread(self._nearest, file, desired)
             lines = _lines(found, steps) if found is not None else None
             if lines is None:
@@ -79,7 +81,7 @@ class Finder:
         return await self._searched(desired, steps, paths.value_at(desired.object, path))
 
     async def _searched(self, desired: Desired, steps: Steps, value: Any) -> Place:
-        tool = self._wanted.source_type
+        tool = self._tool
         hits = await asyncio.to_thread(self._search, desired, steps, value)
         if hits:
             file, lines = hits[0]
@@ -110,21 +112,21 @@ class Finder:
         return min(found, key=lambda one: abs((one.lines() or Lines(1, 1)).first - desired.origin.line), default=None)
 
     def _read(self, file: str) -> list[Written]:
-        known = self._files.get(file)
+        known = self._files.get((self._number, file))
         if known is None:
             data = self._tree.read(file) or b""
             try:
                 known = positions.objects_in(data, name=file) if len(data) <= _LARGEST else []
             except InvalidError:  # a chart's template, for one
                 known = []
-            self._files[file] = known
+            self._files[self._number, file] = known
         return known
 
     async def _line(self, file: str, lines: Lines, note: str = "") -> Place:
         real, _ = self._tree.resolve(file)
-        key = (real, lines)
+        key = (self._number, real, lines)
         if key not in self._changes:
-            self._changes[key] = await self._parts.sources.last_writer(self._repository, self._wanted.revision, real, *lines)
+            self._changes[key] = await self._parts.sources.last_writer(self._located.repository, self._located.revision, real, *lines)
         return _place(real, lines.first, self._changes[key], note)
 
     async def _file(self, file: str, note: str) -> Place:
@@ -132,7 +134,7 @@ class Finder:
             return Place(note=note)
         try:
             real, _ = self._tree.resolve(file)
-            change = await self._parts.sources.last_change(self._repository, self._wanted.revision, [real])
+            change = await self._parts.sources.last_change(self._located.repository, self._located.revision, [real])
         except SourceError as error:
             return Place(file, note=error.message)
         return _place(real, 0, change, f"{note}; the commit is the last that touched the file")

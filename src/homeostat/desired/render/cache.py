@@ -19,8 +19,8 @@ from homeostat.model.tree import IncomparableTreesError, Trace, Tree
 
 T = TypeVar("T")
 
-_PER_SUBJECT = 2
-"""An app's own render and one more (a preview, the revision of a running sync)."""
+_PER_SOURCE = 2
+"""A source's own render and one more (a preview, the revision of a running sync)."""
 
 _DIFFERENCES_KEPT = 32
 _STOPPED_SECONDS = 60.0
@@ -65,10 +65,12 @@ class RenderCache(Generic[T]):
         revision: str,
         make: Callable[[Trace], Awaitable[Made[T]]],
         hard: bool = False,
+        sources: int = 1,
     ) -> tuple[T, bool]:
         """The value for ``key`` over ``tree``, and whether it was made just now. ``make`` is given the trace of the last run.
 
-        ``key`` stands for everything that the value depends on but the tree and the revision. ``hard`` makes it anew. Raises the run's error.
+        ``key`` stands for everything that the value depends on but the tree and the revision. ``hard`` makes it anew.
+        ``sources`` is how many sources the subject has that values are kept of. Raises the run's error.
         """
         entry = self._entry(subject, key)
         if entry is not None and not hard and self._holds(entry, tree, revision):
@@ -82,7 +84,7 @@ class RenderCache(Generic[T]):
             if since is not None and (since is not entry or not hard) and self._holds(since, tree, revision):
                 return _result(since.made), False
             made = await make(since.made.trace if since is not None else frozenset())
-            self._keep(subject, key, made, tree, since)
+            self._keep(subject, key, made, tree, since, sources)
         return _result(made), True
 
     def holds(self, subject: str, key: bytes, *, tree: Tree, revision: str) -> bool:
@@ -99,7 +101,7 @@ class RenderCache(Generic[T]):
         entries = self._subjects.get(subject)
         return entries.get(key) if entries is not None else None
 
-    def _keep(self, subject: str, key: bytes, made: Made[T], tree: Tree, before: _Entry[T] | None) -> None:
+    def _keep(self, subject: str, key: bytes, made: Made[T], tree: Tree, before: _Entry[T] | None, sources: int) -> None:
         expires, stops = 0.0, 0
         if isinstance(made.error, RenderStoppedError):
             stops = before.stops + 1 if before is not None else 1
@@ -107,7 +109,7 @@ class RenderCache(Generic[T]):
         entries = self._subjects.setdefault(subject, OrderedDict())
         entries[key] = _Entry(made, tree, expires, stops)
         entries.move_to_end(key)
-        while len(entries) > _PER_SUBJECT:
+        while len(entries) > _PER_SOURCE * sources:
             entries.popitem(last=False)
 
     def _holds(self, entry: _Entry[T], tree: Tree, revision: str) -> bool:

@@ -56,7 +56,9 @@ class Renderer:
 
         subject = context.subject or context.app_name
         key = self._key(source, context)
-        rendered, fresh = await self._cache.get(subject, key, tree=tree, revision=context.revision, make=make, hard=hard)
+        rendered, fresh = await self._cache.get(
+            subject, key, tree=tree, revision=context.revision, make=make, hard=hard, sources=context.sources
+        )
         return rendered if fresh else msgspec.structs.replace(rendered, fresh=False)
 
     def holds(self, *, source: Source, tree: Tree, context: RenderContext) -> bool:
@@ -78,7 +80,7 @@ class Renderer:
             self._apis = context.api_versions
             self._apis_digest = hashlib.blake2b(_encode(self._apis), digest_size=16).digest()
         about = (context.app_name, context.namespace, context.project, context.kube_version, context.subject)
-        how = (context.build_options, context.source_type, context.disabled)
+        how = (context.build_options, context.source_type, context.disabled, context.refs)
         return hashlib.blake2b(_encode((source, about, how, self._apis_digest)), digest_size=16).digest()
 
     async def _make(self, source: Source, tree: Tree, context: RenderContext, before: Trace) -> Made[Rendered]:

@@ -24,7 +24,8 @@ class RenderContext(msgspec.Struct, frozen=True):
 
     ``kube_version`` is the server's (``1.36.3``), ``api_versions`` what it serves (``apps/v1``, ``apps/v1/Deployment``); ``build_options`` are
     Argo CD's ``kustomize.buildOptions``, ``disabled`` the types that its settings switch off (``Helm``, ``Kustomize``; ``Directory``: its Jsonnet
-    files). ``source_type`` forces a type where nothing may be detected.
+    files). ``source_type`` forces a type where nothing may be detected. ``refs`` are the names of other sources that value
+    files may be in, which are mounted in the tree; ``sources`` says how many the app has, and is no part of the render.
     """
 
     app_name: str
@@ -37,6 +38,8 @@ class RenderContext(msgspec.Struct, frozen=True):
     build_options: tuple[str, ...] = ()
     source_type: str = ""
     disabled: tuple[str, ...] = ()
+    refs: tuple[str, ...] = ()
+    sources: int = 1
 
 
 def request_of(source: Source, folder: str, kind: SourceType, context: RenderContext) -> Request:
@@ -61,8 +64,6 @@ def refuse_unsupported(source: Source) -> None:
             f"Helm repositories are not supported yet (spec.source.chart: {source.chart})",
             hint="vendor the chart into a Git repository and point spec.source.path at it",
         )
-    if source.ref:
-        raise RenderNotSupportedError(f"references between sources are not supported yet (ref: {source.ref})")
     if source.plugin is not None:
         raise _no_plugins()
 
@@ -104,6 +105,7 @@ def _helm(source: Source, folder: str, context: RenderContext) -> HelmRequest:
         kube_version=options.kube_version or context.kube_version,
         api_versions=options.api_versions or context.api_versions,
         env=environment(source, context),
+        refs=context.refs,
     )
 
 

@@ -178,6 +178,13 @@ class MountedTree(Tree):
             return False
 
 
+def mounted(base: Tree, mounts: Mapping[str, Tree]) -> Tree:
+    """``base`` with ``mounts``, beside what is mounted there already."""
+    if not mounts:
+        return base
+    return MountedTree(base.base, {**base.mounts, **mounts}) if isinstance(base, MountedTree) else MountedTree(base, mounts)
+
+
 def _changes_at(mount: str, new: Tree, old: Tree) -> Iterator[str]:
     if new.id == old.id:
         return
