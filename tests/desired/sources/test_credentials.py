@@ -9,7 +9,8 @@ import pytest
 
 from homeostat.desired.sources.credentials import Credentials, credentials_for
 from homeostat.desired.sources.errors import RefusedError
-from homeostat.model.errors import InvalidError, NotSupportedError
+from homeostat.desired.sources.issuers import AzurePrincipal, AzureWorkload, GitHubApp
+from homeostat.model.errors import InvalidError
 
 
 def secret(name: str, kind: str = "repository", **data: str) -> dict[str, Any]:
@@ -77,14 +78,37 @@ def test_the_authority_of_the_host_and_the_known_hosts_are_given_to_their_own_tr
 
 
 @pytest.mark.parametrize(
-    "field",
-    ["githubAppID", "githubAppPrivateKey", "azureServicePrincipalClientId", "gcpServiceAccountKey", "useAzureWorkloadIdentity"],
+    ("fields", "said"),
+    [
+        ({"githubAppID": "7"}, "a GitHub App needs the fields githubAppID and githubAppPrivateKey"),
+        ({"githubAppID": "seven", "githubAppPrivateKey": "k"}, "field githubAppID: expected a whole number"),
+        ({"azureServicePrincipalClientId": "c"}, "needs the fields azureServicePrincipalTenantId, azureServicePrincipalClientSecret too"),
+        ({"gcpServiceAccountKey": "hunter2"}, "field gcpServiceAccountKey: expected the JSON key of a service account"),
+        (
+            {"gcpServiceAccountKey": '{"type": "external_account"}'},
+            "field gcpServiceAccountKey: expected the JSON key of a service account",
+        ),
+        ({"depth": "-1"}, "field depth: expected a whole number"),
+    ],
 )
-def test_sign_in_that_is_not_built_is_an_error_of_its_own_repository_only(field: str) -> None:
-    secrets = [secret("a", url=URL, **{field: "true"}), secret("b", url="https://git.example/team/other", password="p")]
-    with pytest.raises(NotSupportedError, match=f"argocd/a: field {field}"):
+def test_a_sign_in_that_is_not_whole_is_an_error_of_its_own_repository_only(fields: dict[str, str], said: str) -> None:
+    secrets = [secret("a", url=URL, **fields), secret("b", url="https://git.example/team/other", password="p")]
+    with pytest.raises(InvalidError, match=f"argocd/a: .*{said}") as error:
         credentials_for(URL, secrets, {}, "")
+    assert "hunter2" not in str(error.value)
     assert credentials_for("https://git.example/team/other", secrets, {}, "") == Credentials(password="p")
+
+
+def test_each_issuer_is_read_and_shows_no_secret() -> None:
+    app = credentials_for(URL, [secret("a", url=URL, githubAppID="7", githubAppPrivateKey="k3y")], {}, "")
+    assert app == Credentials(issuer=GitHubApp(7, 0, "k3y", "https://api.github.com"))
+    template = secret("t", "repo-creds", url="https://git.example", useAzureWorkloadIdentity="true")
+    assert credentials_for(URL, [template, secret("a", url=URL, depth="3")], {}, "") == Credentials(issuer=AzureWorkload(), depth=3)
+    fields = {"azureServicePrincipalTenantId": "t", "azureServicePrincipalClientId": "c", "azureServicePrincipalClientSecret": "s3cret"}
+    principal = credentials_for(URL, [secret("a", url=URL, **fields)], {}, "")
+    assert principal == Credentials(issuer=AzurePrincipal("t", "c", "s3cret", "https://login.microsoftonline.com"))
+    assert "k3y" not in repr(app)
+    assert "s3cret" not in repr(principal)
 
 
 def test_secrets_of_other_types_are_passed_over() -> None:

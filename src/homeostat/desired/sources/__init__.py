@@ -16,6 +16,8 @@ are found in a cluster belongs to ``argo``.
     urls.py         which addresses are accepted, and when two are the same (pure)
     archive.py       the files of a chart or another archive as a tree
     mounted.py       other trees below paths of a base
+    issuers.py      who hands out tokens in place of passwords (pure)
+    tokens.py       has them handed out, keeps and renews them
     credentials.py  from Argo CD's Secrets and ConfigMaps (pure)
     secrets.py      puts credentials where git can read them, and takes them away
 """

@@ -14,20 +14,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from homeostat.desired.sources import urls
-from homeostat.model.errors import InvalidError, NotSupportedError
+from homeostat.desired.sources.issuers import FIELDS, Issuer, issuer_of
+from homeostat.model.errors import InvalidError
 
 SECRET_TYPE = "argocd.argoproj.io/secret-type"  # noqa: S105 (the name of a label)
 
-_UNSUPPORTED = {
-    "githubAppID": "GitHub Apps",
-    "githubAppInstallationID": "GitHub Apps",
-    "githubAppPrivateKey": "GitHub Apps",
-    "azureServicePrincipalClientId": "Azure service principals",
-    "azureServicePrincipalClientSecret": "Azure service principals",
-    "azureServicePrincipalTenantId": "Azure service principals",
-    "gcpServiceAccountKey": "Google service accounts",
-}
-_SIGN_IN = ("username", "password", "bearerToken", "sshPrivateKey", "tlsClientCertData", *_UNSUPPORTED)
+_PLAIN_SIGN_IN = ("username", "password", "bearerToken", "sshPrivateKey")
+_SIGN_IN = (*_PLAIN_SIGN_IN, "tlsClientCertData", *FIELDS)
 
 
 @dataclass(frozen=True)
@@ -36,7 +29,7 @@ class Credentials:
 
     ``ca`` (PEM) replaces the system's authorities for this repository. ``known_hosts`` is the text of an OpenSSH file. ``lfs`` says that the
     repository was declared to use Git LFS, ``depth`` how many commits of each branch the first fetch brings (0: all),
-    ``plain_http`` that an OCI registry speaks no TLS.
+    ``issuer`` who hands out a token in place of a password, ``plain_http`` that an OCI registry speaks no TLS.
     """
 
     username: str = ""
@@ -54,6 +47,7 @@ class Credentials:
     force_basic_auth: bool = False
     lfs: bool = False
     depth: int = 0
+    issuer: Issuer | None = None
     plain_http: bool = False
 
     @property
@@ -73,27 +67,15 @@ def credentials_for(
     matching prefix. Unlike the original, a template without a path matches its own host only, so ``https://git.example`` does not sign in
     at ``https://git.example.org``.
 
-    Raises :class:`NotSupportedError` when the Secret that matches wants a kind of sign-in that is not built yet, :class:`InvalidError` when a
-    field of it cannot be read, :class:`RefusedError` when ``url`` is no address. Other repositories are not concerned.
+    Raises :class:`InvalidError` when a field of the Secret that matches cannot be read, :class:`RefusedError` when ``url`` is no address.
+    Other repositories are not concerned.
     """
     address = urls.parse(url)
     wanted = urls.match_form(url)
     repository = _own([SecretFields(secret) for secret in of_type(secrets, "repository")], wanted, project)
     template: SecretFields | None = None
-    if repository is None or not any(repository.has(name) for name in _SIGN_IN):
+    if repository is None or not (any(repository.has(name) for name in _SIGN_IN) or repository.flag("useAzureWorkloadIdentity")):
         template = _longest((SecretFields(secret) for secret in of_type(secrets, "repo-creds")), wanted)
-    for secret in (repository, template):
-        for name, what in _UNSUPPORTED.items() if secret is not None else ():
-            if secret is not None and secret.has(name):
-                raise NotSupportedError(
-                    f"Secret {secret.name}: field {name}: signing in to Git with {what} is not supported",
-                    hint="use username and password (a token), bearerToken or sshPrivateKey",
-                )
-        if secret is not None and secret.flag("useAzureWorkloadIdentity"):
-            raise NotSupportedError(
-                f"Secret {secret.name}: field useAzureWorkloadIdentity: signing in to Git with Azure workload identity is not supported",
-                hint="use username and password (a token)",
-            )
     ca = tls_certs.get(address.host, "") or tls_certs.get(address.host.lower(), "") if address.scheme == "https" else ""
     hosts = known_hosts if address.scheme == "ssh" else ""
     if repository is None and template is None:
@@ -116,6 +98,8 @@ def credentials_for(
         force_basic_auth=sign_in.flag("forceHttpBasicAuth"),
         lfs=own.flag("enableLfs"),
         depth=own.number("depth"),
+        # A password that stands there is used: Argo CD's order.
+        issuer=None if any(sign_in.has(name) for name in _PLAIN_SIGN_IN) else issuer_of(sign_in),
     )
 
 

@@ -32,6 +32,8 @@ from homeostat.desired.sources.remote import Gates, Limits, Remote, Shelf
 from homeostat.desired.sources.revisions import Form, Wanted
 from homeostat.desired.sources.signatures import Signatures
 from homeostat.desired.sources.store import Commit, Store
+from homeostat.desired.sources.tokens import Tokens
+from homeostat.desired.sources.web import Web
 
 Highest = Callable[[str, Sequence[str]], Awaitable[str | None]]
 """Answers the highest of some versions that satisfies a constraint (``SemverRequest`` through the evaluator's pool), or ``None``."""
@@ -90,7 +92,7 @@ class GitSources:
 
     ``root`` is the folder of the caches; a later process goes on with it. ``highest`` chooses among versions; without it a range is
     an error. ``file_roots`` are the folders whose repositories ``file:`` addresses may name: none unless given, since anyone who may write an
-    app could otherwise read every repository on this machine, the caches included.
+    app could otherwise read every repository on this machine, the caches included. ``web`` asks what is no Git: issuers of tokens, LFS servers.
     """
 
     def __init__(
@@ -101,6 +103,7 @@ class GitSources:
         file_roots: Sequence[Path] = (),
         limits: Limits | None = None,
         gates: Gates | None = None,
+        web: Web | None = None,
     ) -> None:
         self._root = root
         self._highest = highest
@@ -111,15 +114,22 @@ class GitSources:
         self._remotes: dict[Repo, Remote] = {}
         self._listeners: list[Callable[[str], None]] = []
         self._signatures = Signatures(self._private)
+        self._web = web or Web(gates=self._gates)
+        self._owns_web = web is None
+        self._tokens = Tokens(self._web)
 
     async def __aenter__(self) -> Self:
         await asyncio.to_thread(self._sweep)
+        if self._owns_web:
+            await self._web.__aenter__()
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         for remote in self._remotes.values():
             await remote.aclose()
         await self._signatures.aclose()
+        if self._owns_web:
+            await self._web.__aexit__(kind, error, trace)
 
     async def resolve(
         self, repo: Repo, revision: str, *, tag_prefix: str = "", fresh: bool = False, since: float | None = None
@@ -254,7 +264,9 @@ class GitSources:
             address = repo.address
             if repo.credentials is not None and repo.credentials.username and address.password:
                 address = address._replace(username="", password="")
-            remote = self._remotes[repo] = Remote(address, repo.credentials, shelf, self._gates, self._private, self._limits, self._moved)
+            remote = self._remotes[repo] = Remote(
+                address, repo.credentials, shelf, self._gates, self._private, self._limits, self._moved, self._tokens
+            )
         remote.used = time.monotonic()
         return remote
 

@@ -17,6 +17,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import structlog
 
@@ -96,6 +97,14 @@ class Gates:
                 del self._hosts[host]
 
 
+class SignIn(Protocol):
+    """Turns credentials that name an issuer of tokens into such as git can use."""
+
+    async def signed_in(self, address: Address, credentials: Credentials | None) -> Credentials | None: ...
+
+    def forget(self, credentials: Credentials | None) -> None: ...
+
+
 class Shelf:
     """The store of one address, shared by all credentials that it is fetched with."""
 
@@ -120,9 +129,12 @@ class Remote:
         folder: Path,
         limits: Limits,
         on_moved: Callable[[str], None],
+        sign_in: SignIn,
     ) -> None:
         self.address = address
         self._on_moved = on_moved
+        self._sign_in = sign_in
+        self._granted = credentials
         self.credentials = credentials
         self.store = shelf.store
         self.references: Mapping[str, str] | None = None
@@ -210,7 +222,7 @@ class Remote:
                 return
             finished = await self._git_fetch("--unshallow", refspecs=[*_REFSPECS])
         if finished.code or finished.stalled:
-            raise failures.explain(finished, self.address, self.credentials)
+            raise failures.explain(finished, self.address, self._granted)
         await asyncio.to_thread(self.store.reopen)
 
     def tree(self, commit: str) -> GitTree | None:
@@ -252,6 +264,8 @@ class Remote:
                 moved = await self._attempt()
             except HomeostatError as error:
                 failure = error if isinstance(error, SourceError) else SourceError(error.message, hint=error.hint)
+                if isinstance(error, UnauthorisedError):
+                    self._sign_in.forget(self.credentials)
                 self._failures += 1
                 self._failed_at, self._failure = time.monotonic(), failure
                 log.warning("a repository cannot be fetched", repository=self.address.key, error=failure.message, failures=self._failures)
@@ -280,7 +294,7 @@ class Remote:
             self._shelf.generation += 1
             finished = await self._git_fetch("--prune", *self._depth, refspecs=[*_REFSPECS, *other])
         if finished.code or finished.stalled:
-            raise failures.explain(finished, self.address, self.credentials)
+            raise failures.explain(finished, self.address, self._granted)
         # git is silent when nothing moved, and then nothing has to be read again.
         if finished.error.strip():
             self._shelf.generation += 1
@@ -317,7 +331,7 @@ class Remote:
             self._not_handed_out[commit] = time.monotonic()
             return self._commit_missing(commit)
         if finished.code or finished.stalled:
-            return failures.explain(finished, self.address, self.credentials)
+            return failures.explain(finished, self.address, self._granted)
         return True
 
     def _commit_missing(self, commit: str) -> CommitMissingError:
@@ -343,12 +357,13 @@ class Remote:
 
     @property
     def _has_password(self) -> bool:
-        own = self.credentials
+        own = self._granted
         return bool((own and own.password) or self.address.password) and not (own and own.force_basic_auth)
 
     async def _git(self, arguments: list[str], *, asked: bool = False) -> Finished:
+        credentials = self._granted = await self._sign_in.signed_in(self.address, self.credentials)
         with ExitStack() as stack:
-            given = granted(self.address, self.credentials, self._folder, asked=asked or self._asked)
+            given = granted(self.address, credentials, self._folder, asked=asked or self._asked)
             try:
                 access = await asyncio.to_thread(stack.enter_context, given)
             except (OSError, UnicodeError) as error:
