@@ -39,8 +39,8 @@ async def serve(
     app.router.add_get("/readyz", readyz)
     if webhook is not None:
         app.router.add_post(endpoint.PATH, webhook)
-    # Nothing is unpacked: a few kilobytes may become gigabytes, and signatures are over the bytes that were sent.
-    runner = web.AppRunner(app, access_log=None, handle_signals=False, auto_decompress=False)
+    # Nothing is unpacked: a few kilobytes may become gigabytes, and signatures are over the bytes that were sent. What a handler has left unread stays so.
+    runner = web.AppRunner(app, access_log=None, handle_signals=False, auto_decompress=False, lingering_time=0)
     await runner.setup()
     try:
         try:

@@ -8,6 +8,7 @@ its sender has proved itself. Nothing that is sent makes this an error of ours.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import time
 from collections import OrderedDict
@@ -34,6 +35,10 @@ READ_WITHIN = 20.0
 REMEMBERED_FOR = 600.0
 MOST_REMEMBERED = 10_000
 """Deliveries that are known again: hosts repeat one within minutes."""
+
+DRAINED = 1024 * 1024
+DRAINED_WITHIN = 0.5
+"""Bytes and seconds that a refused sender may go on for: while it talks it would not hear the answer."""
 
 INLINE = 256 * 1024
 """Bytes up to which a payload is checked and parsed at once; more would hold up the event loop, and goes to a thread."""
@@ -64,14 +69,15 @@ class Webhooks:
         self._reading = 0
         self._told: dict[tuple[str, str], tuple[float, int]] = {}
 
-    @IN_FLIGHT.track_inprogress()
     async def handle(self, request: web.Request) -> web.Response:
         """Answers one request."""
         try:
-            sender, result = await self._take(request)
+            with IN_FLIGHT.track_inprogress():
+                sender, result = await self._take(request)
         except WebhookError as error:
             RESULTS.labels(error.sender, error.result).inc()
             self._tell(error)
+            await _drain(request)
             said = f"{error} (hint: {error.hint})" if error.hint else str(error)
             return web.Response(status=error.status, text=said + "\n")
         RESULTS.labels(sender, result).inc()
@@ -151,6 +157,16 @@ class Webhooks:
             return
         self._told[key] = (now + TOLD_EVERY, 0)
         log.warning("a webhook is refused", sender=error.sender, reason=error.message, hint=error.hint, alike_since=more)
+
+
+async def _drain(request: web.Request) -> None:
+    left = DRAINED
+    with contextlib.suppress(TimeoutError, ConnectionError, web.RequestPayloadError):
+        async with asyncio.timeout(DRAINED_WITHIN):
+            async for chunk in request.content.iter_any():
+                left -= len(chunk)
+                if left < 0:
+                    return
 
 
 def _unproven(sender: Sender) -> UnprovenError:

@@ -76,6 +76,12 @@ _BY_HEADER = (
     ("X-Hook-UUID", BITBUCKET),
     ("X-Event-Key", BITBUCKET_SERVER),
 )
+_BY_EVENT = {
+    ("github", "package"): GHCR,
+    ("github", "registry_package"): GHCR,
+    ("gitea", "package"): GITEA_PACKAGES,
+    ("bitbucketserver", "repo:push"): BITBUCKET,
+}
 _BY_TYPE = {"dockerhub": DOCKER_HUB, "harbor": HARBOR, "registry": REGISTRY, "azuredevops": AZURE}
 
 
@@ -84,9 +90,7 @@ def recognise(delivery: Delivery, secrets: WebhookSecrets) -> Sender | None:
     for header, sender in _BY_HEADER:
         event = delivery.header(header)
         if event:
-            if sender is GITHUB and event in {"package", "registry_package"}:
-                return GHCR
-            return GITEA_PACKAGES if sender is GITEA and event == "package" else sender
+            return _BY_EVENT.get((sender.name, event), sender)
     named = _BY_TYPE.get(delivery.query.get("type", ""))
     if named is not None:
         return named
