@@ -1,6 +1,6 @@
-"""Where desired state lives: a repository address and a revision become a commit, and a commit becomes a :class:`~homeostat.model.tree.Tree`.
+"""Where desired state lives: a source becomes a pinned revision, and that a :class:`~homeostat.model.tree.Tree`.
 
-The only package that talks to Git servers. The ``git`` program fetches (transports, credentials), ``pygit2`` reads objects (speed); nothing is
+The only package that talks to Git servers, Helm repositories and registries. The ``git`` program fetches (transports, credentials), ``pygit2`` reads objects (speed); nothing is
 ever checked out. What the files mean (Kustomize, Helm, plain YAML) belongs to ``desired/render``; how the Secrets with the credentials
 are found in a cluster belongs to ``argo``.
 
@@ -14,6 +14,15 @@ are found in a cluster belongs to ``argo``.
     integrity.py    which signatures a commit must show (pure)
     signatures.py   looks at them, with gpg and ssh-keygen
     urls.py         which addresses are accepted, and when two are the same (pure)
+    sources.py       Sources: one face for all kinds
+    charts.py        ChartSources: versions of charts and their archives, from both kinds of servers
+    helm_repository.py  the index of a Helm repository, and where the archives are
+    oci.py           tags, manifests and blobs of a registry; signing in
+    dependencies.py  what a chart depends on, mounted beside it
+    versions.py      which version a range means
+    chart_credentials.py  from Argo CD's Secrets (pure)
+    blobs.py         archives by their digest, on disk and in memory
+    web.py           HTTP to servers that nobody vouches for
     archive.py       the files of a chart or another archive as a tree
     mounted.py       other trees below paths of a base
     issuers.py      who hands out tokens in place of passwords (pure)

@@ -138,7 +138,7 @@ class _Unpacking:
     def _tar(self, data: bytes) -> None:
         stream: IO[bytes] | _Measured = io.BytesIO(data)
         if data[:2] == b"\x1f\x8b":
-            stream = _Measured(stream, self)
+            stream = _Measured(data, self)
         with tarfile.open(fileobj=stream, mode="r|", errorlevel=2, encoding="utf-8", errors="strict") as archive:
             for member in archive:
                 self._counted()
@@ -246,7 +246,7 @@ class _Unpacking:
 class _Measured(io.RawIOBase):
     """A gzipped stream that tells how much it grows while it is read, so that a bomb is noticed before it has gone off."""
 
-    def __init__(self, packed: IO[bytes], unpacking: _Unpacking) -> None:
+    def __init__(self, packed: bytes, unpacking: _Unpacking) -> None:
         super().__init__()
         self._chunks = self._unzipped(packed)
         self._unpacking = unpacking
@@ -272,8 +272,7 @@ class _Measured(io.RawIOBase):
         return data[:size]
 
     @staticmethod
-    def _unzipped(packed: IO[bytes]) -> Iterator[bytes]:
-        data = packed.read()
+    def _unzipped(data: bytes) -> Iterator[bytes]:
         while data.strip(b"\0"):
             unzip = zlib.decompressobj(wbits=31)
             while not unzip.eof:

@@ -1,0 +1,112 @@
+"""Archives on disk by their digest, and as trees in memory: shared by every app that wants the same one.
+
+What is here was verified when it came. Having something here is no permission to use it: who asks for a digest was told it by a server that
+it is allowed to ask. The folder is capped in size; what was used the longest time ago goes first.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import re
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from uuid import uuid4
+from weakref import WeakValueDictionary
+
+from homeostat.desired.sources.archive import ArchiveTree
+from homeostat.desired.sources.errors import LyingError, RefusedError
+
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}")
+
+
+def digest_of(data: bytes, like: str = "sha256:") -> str:
+    """The digest of ``data`` by the algorithm that the digest ``like`` names."""
+    name = like.partition(":")[0]
+    return f"{name}:{hashlib.new(name, data).hexdigest()}"
+
+
+def checked_digest(text: str, what: str) -> str:
+    """``text`` when it is a digest that can be checked. Raises :class:`RefusedError`."""
+    if not _DIGEST.fullmatch(text):
+        raise RefusedError(f"{what}: {text[:100]!r} is no digest", hint="digests are sha256:… or sha512:…")
+    return text
+
+
+def verified(data: bytes, digest: str, what: str) -> bytes:
+    """``data`` when its digest is ``digest``. Raises :class:`LyingError`."""
+    found = digest_of(data, digest)
+    if found != digest:
+        raise LyingError(
+            f"{what} is not what it should be: its digest is {found}, and {digest} was announced", hint="ask whoever publishes it"
+        )
+    return data
+
+
+class Blobs:
+    """See the module. ``most`` is the size of the folder in bytes, ``in_memory`` that of the trees that nobody uses at the moment."""
+
+    def __init__(self, folder: Path, *, most: int = 2 * 1024**3, in_memory: int = 64 * 1024**2) -> None:
+        self._folder = folder
+        self._most = most
+        self._in_memory = in_memory
+        self._trees: WeakValueDictionary[tuple[str, bool], ArchiveTree] = WeakValueDictionary()
+        self._recent: OrderedDict[tuple[str, bool], ArchiveTree] = OrderedDict()
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+
+    async def tree(self, digest: str, *, name: str, fetch: Callable[[], Awaitable[bytes]], top_folder: bool = True) -> ArchiveTree:
+        """The tree of the archive of this digest. ``fetch`` is asked once for all who want it, when it is not here; what it answers is verified."""
+        key = (digest, top_folder)
+        lock = self._locks.get(digest)
+        if lock is None:
+            lock = self._locks[digest] = asyncio.Lock()
+        async with lock:
+            tree = self._trees.get(key)
+            if tree is None:
+                data = await asyncio.to_thread(self._read, digest)
+                if data is None:
+                    data = await fetch()
+                    await asyncio.to_thread(self._write, digest, await asyncio.to_thread(verified, data, digest, name))
+                tree = await asyncio.to_thread(ArchiveTree.unpack, data, name=name, top_folder=top_folder)
+            self._keep(key, tree)
+        return tree
+
+    def _keep(self, key: tuple[str, bool], tree: ArchiveTree) -> None:
+        self._trees[key] = tree
+        self._recent[key] = tree
+        self._recent.move_to_end(key)
+        while len(self._recent) > 1 and sum(kept.size for kept in self._recent.values()) > self._in_memory:
+            self._recent.popitem(last=False)
+
+    def _path(self, digest: str) -> Path:
+        return self._folder / digest.replace(":", "-")
+
+    def _read(self, digest: str) -> bytes | None:
+        path = self._path(digest)
+        try:
+            data = path.read_bytes()
+            os.utime(path)
+        except FileNotFoundError:
+            return None
+        if digest_of(data, digest) != digest:  # the disk, or a hand, has changed it
+            path.unlink(missing_ok=True)
+            return None
+        return data
+
+    def _write(self, digest: str, data: bytes) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        scratch = self._folder / f"{uuid4().hex}.new"
+        scratch.write_bytes(data)
+        scratch.rename(self._path(digest))
+        self._trim()
+
+    def _trim(self) -> None:
+        files = sorted(((path.stat(), path) for path in self._folder.iterdir()), key=lambda file: file[0].st_mtime)
+        held = sum(status.st_size for status, _ in files)
+        for status, path in files[:-1]:
+            if held <= self._most:
+                return
+            path.unlink(missing_ok=True)
+            held -= status.st_size

@@ -1,0 +1,110 @@
+"""One face for every kind of source, so that the loop treats Git repositories and charts alike: a source becomes a revision, a revision a tree.
+
+The kind is read off the source: ``chart`` set, or an ``oci://`` address, is a chart; all else is Git. A tree holds all that a render needs, dependencies
+of its chart included. What each kind does is in ``git.py`` and ``charts.py``; whose credentials fit is decided by whoever makes the repositories.
+"""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Callable, Mapping
+
+import msgspec
+
+from homeostat.desired.sources.charts import ChartRepository, ChartSources
+from homeostat.desired.sources.dependencies import Dependencies
+from homeostat.desired.sources.git import GitSources, Repo
+from homeostat.model.app import Source
+from homeostat.model.tree import Tree
+
+_KUSTOMIZATIONS = ("kustomization.yaml", "kustomization.yml", "Kustomization")
+
+
+class Pinned(msgspec.Struct, frozen=True):
+    """What a source means now: a commit, or a version of a chart. ``reference`` is what led to a commit, as ``git.Resolved`` has it."""
+
+    revision: str
+    reference: str = ""
+
+
+class Sources:
+    """See the module.
+
+    ``repository`` answers the Git repository of an address and a project with its credentials, ``chart_repository`` that of charts (its last argument
+    is ``passCredentials``), ``names`` the addresses behind the names of a project's Helm repositories.
+    """
+
+    def __init__(
+        self,
+        *,
+        git: GitSources,
+        charts: ChartSources,
+        dependencies: Dependencies,
+        repository: Callable[[str, str], Repo],
+        chart_repository: Callable[[str, str, bool], ChartRepository],
+        names: Callable[[str], Mapping[str, str]],
+    ) -> None:
+        self.git = git
+        self._charts = charts
+        self._dependencies = dependencies
+        self._repository = repository
+        self._chart_repository = chart_repository
+        self._names = names
+
+    def key(self, source: Source, project: str) -> str:
+        """What the sources have in common that hear of the same news: the repository's normalised address. Raises :class:`RefusedError`."""
+        if is_chart(source):
+            return self._shop(source, project)[0].key
+        return self._repository(source.repo_url, project).key
+
+    async def resolve(self, source: Source, project: str, *, revision: str = "", fresh: bool = False, since: float | None = None) -> Pinned:
+        """What ``revision`` (else the source's own) means now; ``fresh`` and ``since`` as for :meth:`GitSources.resolve`.
+
+        Raises a :class:`homeostat.desired.sources.errors.SourceError`.
+        """
+        asked = revision or source.target_revision
+        if is_chart(source):
+            where, chart = self._shop(source, project)
+            return Pinned(await self._charts.resolve(where, chart, asked, fresh=fresh, since=since))
+        found = await self.git.resolve(self._repository(source.repo_url, project), asked, fresh=fresh, since=since)
+        return Pinned(found.commit, found.reference)
+
+    async def tree(self, source: Source, project: str, revision: str, *, fresh: bool = False, since: float | None = None) -> Tree:
+        """The files at a pinned ``revision``, with the dependencies of the source's chart. Versions of dependencies that no lock pins are asked for
+        anew with ``fresh``.
+        """
+        tree: Tree
+        if is_chart(source):
+            where, chart = self._shop(source, project)
+            tree = await self._charts.tree(where, chart, revision)
+        else:
+            tree = await self.git.tree(self._repository(source.repo_url, project), revision)
+        path = posixpath.normpath(source.path or ".")
+        if source.kustomize is not None or source.plugin is not None or source.directory is not None or path.startswith(("/", "..")):
+            return tree
+        path = "" if path == "." else path
+        if source.helm is None and any(tree.stat(posixpath.join(path, name)) is not None for name in _KUSTOMIZATIONS):
+            return tree
+
+        def repository(url: str) -> ChartRepository:
+            return self._chart_repository(url, project, source.helm is not None and source.helm.pass_credentials)
+
+        return await self._dependencies.mounted(tree, path, repository=repository, names=self._names(project), fresh=fresh, since=since)
+
+    async def poll(self, source: Source, project: str) -> bool:
+        """Ask the server, and say whether anything moved."""
+        if is_chart(source):
+            where, chart = self._shop(source, project)
+            return await self._charts.poll(where, chart)
+        return await self.git.poll(self._repository(source.repo_url, project))
+
+    def _shop(self, source: Source, project: str) -> tuple[ChartRepository, str]:
+        """The repository and the name of the chart in it. An ``oci://`` address without a chart ends in its name."""
+        url, chart = source.repo_url, source.chart
+        if not chart:
+            url, _, chart = url.rstrip("/").rpartition("/")
+        return self._chart_repository(url, project, source.helm is not None and source.helm.pass_credentials), chart
+
+
+def is_chart(source: Source) -> bool:
+    return bool(source.chart) or source.repo_url.startswith("oci://")
