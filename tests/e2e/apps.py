@@ -56,9 +56,10 @@ class Apps:
         return name
 
     async def create(self, about: str, repo: str, path: str, **spec: Any) -> str:
-        """Creates an Application and answers its name. Its namespace is named after it; ``spec`` overrides, ``source`` is merged."""
+        """Creates an Application and answers its name. Its namespace is named after it; ``spec`` overrides, ``source`` is merged, and left out when it is ``None``."""
         name = f"{about}-{self.mark}"
-        source = {"repoURL": repo, "path": path, "targetRevision": "main", **spec.pop("source", {})}
+        given = spec.pop("source", {})
+        source = {"source": {"repoURL": repo, "path": path, "targetRevision": "main", **given}} if given is not None else {}
         finalizers = spec.pop("finalizers", [FINALIZER])
         destination = spec.pop("destination", None)
         body: Object = {
@@ -67,7 +68,7 @@ class Apps:
             "metadata": {"name": name, "namespace": self.control, "finalizers": finalizers},
             "spec": {
                 "project": "default",
-                "source": source,
+                **source,
                 "destination": destination or {"server": "https://kubernetes.default.svc", "namespace": self.namespace(about)},
                 "syncPolicy": AUTOMATED,
                 **spec,

@@ -20,6 +20,7 @@ from homeostat.desired.render.request import REVISION_MARK, RenderContext, refus
 from homeostat.evaluate.errors import EvaluateError, EvaluationError, UnsupportedError
 from homeostat.evaluate.files import Prefetch
 from homeostat.evaluate.pool import Pool
+from homeostat.evaluate.requests import ref_mount
 from homeostat.model.app import Source
 from homeostat.model.manifest import Manifest, Origin
 from homeostat.model.trace import complete
@@ -132,4 +133,6 @@ def _render_error(error: EvaluateError, kind: str) -> RenderError:
         failure = RenderNotSupportedError
     elif isinstance(error, EvaluationError):
         failure = RenderFailedError
-    return failure(error.message, origin=error.origin, source_type=kind, hint=error.hint)
+    # What is mounted is known to people by the name of its ref.
+    message, file = (text.replace(ref_mount(""), "$") for text in (error.message, error.origin.file))
+    return failure(message, origin=msgspec.structs.replace(error.origin, file=file), source_type=kind, hint=error.hint)
