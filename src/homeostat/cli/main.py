@@ -21,8 +21,10 @@ _COMMANDS = {
     "box": "Start and stop a real control plane on this machine.",
     "completion": "Print the completion script of a shell.",
     "demo": "See it all at work on this machine.",
+    "diff": "Show what a change of a repository changes in its apps.",
     "health": "Judge the health of manifests with a status.",
     "install": "Put the resource definitions and settings on a cluster.",
+    "lint": "Look for faults in the apps and manifests of a repository.",
     "render": "Print what a folder renders to.",
     "run": "Run the controller.",
 }
