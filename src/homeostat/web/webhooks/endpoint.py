@@ -143,6 +143,8 @@ class Webhooks:
         return since is not None and time.monotonic() - since < REMEMBERED_FOR
 
     def _remember(self, mark: bytes) -> None:
+        if not mark:
+            return
         self._remembered[mark] = time.monotonic()
         self._remembered.move_to_end(mark)
         while len(self._remembered) > MOST_REMEMBERED:
@@ -179,7 +181,12 @@ def _unproven(sender: Sender) -> UnprovenError:
 
 
 def _mark(sender: Sender, delivery: Delivery) -> bytes:
-    """What makes a delivery known again: the number that the sender gave it, else all that it says."""
+    """What makes a delivery known again: the number that its sender gives it, or all that it says, where that holds a number or a time. Empty: nothing.
+
+    A hook that somebody has written for a bare Git server may say the same each time, and mean it.
+    """
     number = next((given for name in sender.delivery if (given := delivery.header(name))), "")
+    if sender.delivery and not number:
+        return b""
     about = number.encode(errors="surrogateescape") if number else delivery.body
     return hashlib.blake2b(about, digest_size=16, person=sender.name.encode()[:16]).digest()

@@ -15,7 +15,8 @@ Told = Push | Published | None
 
 
 class Sender(NamedTuple):
-    """``name`` stands in messages and metrics. ``delivery`` are headers with the number of a delivery, the first that is there counts.
+    """``name`` stands in messages and metrics. ``delivery`` are headers with the number of a delivery, the first that is there counts; without any, the
+    payload holds a number or a time.
 
     ``open``: without a secret it is believed, as Argo CD does it.
     """
