@@ -128,7 +128,9 @@ async def _assembled(options: Options, program: Path, clones: Path) -> AsyncIter
         control.subscribe_settings(repositories.clear)
         async with (
             Cluster(client, tracking=control.settings.tracking, excluded=lambda kind: is_excluded(control.settings, kind)) as cluster,
-            GitSources(clones, highest=highest, file_roots=options.file_roots) as sources,
+            GitSources(
+                clones, highest=highest, file_roots=options.file_roots, with_submodules=lambda: control.settings.git_submodules
+            ) as sources,
         ):
             judge = Judge(pool, lambda: control.settings.health_scripts)
             ignorer = Ignorer(pool, settings)

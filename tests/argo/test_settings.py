@@ -187,6 +187,8 @@ def test_the_controllers_parameters_are_read() -> None:
 
     settings = read(controller_sync_wave_delay_seconds="2", controller_sync_timeout_seconds="600")
     assert (settings.wave_delay, settings.sync_timeout, settings.guards) == (2.0, 600.0, ALL_GUARDS)
+    assert settings.git_submodules
+    assert not read(reposerver_enable_git_submodule="false").git_submodules
     assert read(homeostat_deletion_guards="off").guards == frozenset()
     assert read(homeostat_deletion_guards="crd, volume").guards == {DeletionGuard.CRD, DeletionGuard.VOLUME}
     wrong = read(homeostat_deletion_guards="crd, vulume", controller_sync_timeout_seconds="5m")

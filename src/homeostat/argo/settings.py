@@ -124,6 +124,7 @@ def read_settings(config_maps: Mapping[str, Object], *, namespace: str) -> Setti
         guards=parameters.read("homeostat.deletion.guards", read_guards, ALL_GUARDS),
         wave_delay=parameters.read("controller.sync.wave.delay.seconds", _whole_seconds, 0.0),
         sync_timeout=parameters.read("controller.sync.timeout.seconds", _whole_seconds, 0.0),
+        git_submodules=parameters.read("reposerver.enable.git.submodule", _flag, True),
         warnings=(*reader.warnings, *parameters.warnings),
     )
 

@@ -11,10 +11,10 @@ import msgspec
 
 from homeostat.desired.sources.errors import UnavailableError
 from homeostat.desired.sources.git import GitSources, Repo
-from homeostat.desired.sources.git_tree import GitTree
 from homeostat.loop.trouble import Troubles
 from homeostat.model.app import App, Source
 from homeostat.model.errors import HomeostatError
+from homeostat.model.tree import Tree
 
 
 class Located(msgspec.Struct, frozen=True):
@@ -23,7 +23,7 @@ class Located(msgspec.Struct, frozen=True):
     source: Source
     repository: Repo
     revision: str
-    tree: GitTree
+    tree: Tree
 
 
 class Locator:

@@ -91,5 +91,7 @@ class Settings(msgspec.Struct, frozen=True):
     """The deletion guards that are on; an app may switch some of them off for itself."""
     wave_delay: float = 0.0
     """Seconds between two waves of a sync, on top of waiting for health."""
+    git_submodules: bool = True
+    """Whether the trees of Git repositories hold their submodules."""
     sync_timeout: float = 0.0
     """Seconds after which a running sync is called off; 0 is never."""

@@ -140,7 +140,6 @@ async def test_rewritten_history_is_followed_and_what_was_read_stays_readable(
     new = await work.commit({"a": "new"})
     assert await sources.poll(repo)
     after = await sources.tree(repo, (await sources.resolve(repo, "main")).commit)
-    assert (before.commit, after.commit) == (old, new)
     assert (before.read("a"), after.read("a")) == (b"old", b"new")
     assert after.changed_since(before) == {"a"}
 

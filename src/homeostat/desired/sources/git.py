@@ -32,8 +32,10 @@ from homeostat.desired.sources.remote import Gates, Limits, Remote, Shelf
 from homeostat.desired.sources.revisions import Form, Wanted
 from homeostat.desired.sources.signatures import Signatures
 from homeostat.desired.sources.store import Commit, Store
+from homeostat.desired.sources.submodules import Budget, Submodules
 from homeostat.desired.sources.tokens import Tokens
 from homeostat.desired.sources.web import Web
+from homeostat.model.tree import Tree
 
 Highest = Callable[[str, Sequence[str]], Awaitable[str | None]]
 """Answers the highest of some versions that satisfies a constraint (``SemverRequest`` through the evaluator's pool), or ``None``."""
@@ -93,6 +95,7 @@ class GitSources:
     ``root`` is the folder of the caches; a later process goes on with it. ``highest`` chooses among versions; without it a range is
     an error. ``file_roots`` are the folders whose repositories ``file:`` addresses may name: none unless given, since anyone who may write an
     app could otherwise read every repository on this machine, the caches included. ``web`` asks what is no Git: issuers of tokens, LFS servers.
+    ``with_submodules`` is asked whether trees hold their submodules.
     """
 
     def __init__(
@@ -104,6 +107,7 @@ class GitSources:
         limits: Limits | None = None,
         gates: Gates | None = None,
         web: Web | None = None,
+        with_submodules: Callable[[], bool] = lambda: True,
     ) -> None:
         self._root = root
         self._highest = highest
@@ -117,6 +121,8 @@ class GitSources:
         self._web = web or Web(gates=self._gates)
         self._owns_web = web is None
         self._tokens = Tokens(self._web)
+        self._with_submodules = with_submodules
+        self._submodules = Submodules(self._tree)
 
     async def __aenter__(self) -> Self:
         await asyncio.to_thread(self._sweep)
@@ -167,11 +173,20 @@ class GitSources:
             raise _missing(remote, wanted)
         return found
 
-    async def tree(self, repo: Repo, commit: str) -> GitTree:
-        """The files of ``commit``, a full id as :meth:`resolve` gave it. The same object for all who ask for the same commit.
+    async def tree(self, repo: Repo, commit: str) -> Tree:
+        """The files of ``commit``, a full id as :meth:`resolve` gave it, its submodules included. The same object for all who ask for the same commit.
 
-        Asks the server only when this process has not fetched the repository yet, or the commit is not here.
+        Asks a server only when this process has not fetched the repository yet, or the commit is not here.
         """
+        return await self._tree(repo, commit, 0, Budget())
+
+    async def _tree(self, repo: Repo, commit: str, depth: int, budget: Budget) -> Tree:
+        tree = await self._bare_tree(repo, commit)
+        if not self._with_submodules():
+            return tree
+        return await self._submodules.mounted(repo, tree, Repo, depth, budget)
+
+    async def _bare_tree(self, repo: Repo, commit: str) -> GitTree:
         remote = self._remote(repo)
         tree = remote.tree(commit) if remote.ready else None
         if tree is None:
@@ -192,7 +207,7 @@ class GitSources:
 
     async def metadata(self, repo: Repo, commit: str) -> Commit:
         """Author, date, message and tags of ``commit``."""
-        await self.tree(repo, commit)
+        await self._bare_tree(repo, commit)
         remote = self._remote(repo)
         found = await asyncio.to_thread(remote.store.commit, commit)
         if found is None:
@@ -210,7 +225,7 @@ class GitSources:
         """
         if policy is None:
             return ""
-        await self.tree(repo, commit)
+        await self._bare_tree(repo, commit)
         remote = self._remote(repo)
         if policy.mode is Mode.STRICT:
             await remote.deepen()
@@ -219,13 +234,13 @@ class GitSources:
 
     async def last_writer(self, repo: Repo, commit: str, path: str, first: int, last: int) -> Change | None:
         """Who wrote the lines ``first`` to ``last`` of the file at ``path`` (without links) in ``commit``; see :func:`blame.of_lines`."""
-        await self.tree(repo, commit)
+        await self._bare_tree(repo, commit)
         await self._remote(repo).deepen()
         return await blame.of_lines(self._remote(repo).store.path, commit, path, first, last)
 
     async def last_change(self, repo: Repo, commit: str, paths: Sequence[str]) -> Change | None:
         """The last commit up to ``commit`` that touched any of the files; see :func:`blame.of_files`."""
-        await self.tree(repo, commit)
+        await self._bare_tree(repo, commit)
         await self._remote(repo).deepen()
         return await blame.of_files(self._remote(repo).store.path, commit, paths)
 

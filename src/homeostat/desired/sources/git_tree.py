@@ -1,7 +1,7 @@
 """The files of one commit, read from the object database, and which trace keys answer differently in another commit.
 
-Links are followed inside the tree the way a file system follows them, and refused where they leave it. A submodule is a name and no more: what
-it holds is another repository's. Symlinks, folders and misses are remembered per tree, which all apps of a commit share.
+Links are followed inside the tree the way a file system follows them, and refused where they leave it. A submodule is a name and no more here: what
+it holds is another repository's (``submodules.py``). Symlinks, folders and misses are remembered per tree, which all apps of a commit share.
 
 **What changed.** Two trees are compared folder by folder; equal folders have equal ids and are skipped, so a commit costs what it touched (own
 walk instead of libgit2's diff: that one lists files only, and listing keys and folders would have to be guessed from it). Answers are
@@ -13,6 +13,7 @@ changes at its own path, and a miss below a link, a file or a missing folder han
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from pygit2 import Oid
 
@@ -94,6 +95,28 @@ class GitTree(Tree):
         """The real path behind ``path``, and every place that was passed on the way: folders, links, and where a miss ended the way."""
         found = self._find(path)
         return found.real, found.passed
+
+    @property
+    def folder(self) -> Path:
+        """The bare repository that the files are read from."""
+        return self._store.path
+
+    def blob_of(self, name: str) -> str | None:
+        """The id of the file ``name`` at the root; ``None`` when there is none, or it is a link."""
+        entry = self._store.names(self._root).get(name)
+        return str(entry[1]) if entry is not None and entry[0] is _FILE else None
+
+    def size_of(self, name: str) -> int:
+        """The length of the file ``name`` at the root, in bytes."""
+        return self._store.size(self._store.names(self._root)[name][1])
+
+    def gitlink(self, path: str) -> str | None:
+        """The commit of another repository that stands at ``path``; ``None`` when there is none, or the way there leads over a link."""
+        try:
+            found = self._find(path)
+        except TreeError:
+            return None
+        return str(found.object_id) if found.kind is EntryKind.SUBMODULE and found.real == path else None
 
     def changed_since(self, older: Tree) -> Trace:
         """The trace keys that answer differently in this tree than in ``older``, which must come from a Git repository too.
