@@ -72,7 +72,7 @@ CHARTS: dict[str, Bad] = {
     "chart-dependency-missing": chart(
         FINE,
         chart=f"{CHART}dependencies: [{{name: database, version: 1.0.0, repository: 'https://charts.example.com'}}]\n",
-        says="chart-dependency-missing/Chart.yaml … run 'helm dependency build' and commit charts/",
+        says="chart-dependency-missing/Chart.yaml … database",
     ),
     "chart-dependency-is-no-archive": chart(
         FINE,
