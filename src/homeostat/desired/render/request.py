@@ -57,13 +57,6 @@ def request_of(source: Source, folder: str, kind: SourceType, context: RenderCon
 
 def refuse_unsupported(source: Source) -> None:
     """Raises :class:`RenderNotSupportedError` for a kind of source that is not read yet."""
-    if source.repo_url.startswith("oci://"):
-        raise RenderNotSupportedError(f"OCI sources ({source.repo_url}) are not supported yet", hint="use a Git repository")
-    if source.chart:
-        raise RenderNotSupportedError(
-            f"Helm repositories are not supported yet (spec.source.chart: {source.chart})",
-            hint="vendor the chart into a Git repository and point spec.source.path at it",
-        )
     if source.plugin is not None:
         raise _no_plugins()
 

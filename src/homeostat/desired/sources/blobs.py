@@ -7,9 +7,11 @@ it is allowed to ask. The folder is capped in size; what was used the longest ti
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import os
 import re
+import threading
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -55,6 +57,7 @@ class Blobs:
         self._trees: WeakValueDictionary[tuple[str, bool], ArchiveTree] = WeakValueDictionary()
         self._recent: OrderedDict[tuple[str, bool], ArchiveTree] = OrderedDict()
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._trimming = threading.Lock()
 
     async def tree(self, digest: str, *, name: str, fetch: Callable[[], Awaitable[bytes]], top_folder: bool = True) -> ArchiveTree:
         """The tree of the archive of this digest. ``fetch`` is asked once for all who want it, when it is not here; what it answers is verified."""
@@ -103,10 +106,15 @@ class Blobs:
         self._trim()
 
     def _trim(self) -> None:
-        files = sorted(((path.stat(), path) for path in self._folder.iterdir()), key=lambda file: file[0].st_mtime)
-        held = sum(status.st_size for status, _ in files)
-        for status, path in files[:-1]:
-            if held <= self._most:
-                return
-            path.unlink(missing_ok=True)
-            held -= status.st_size
+        with self._trimming:
+            files: list[tuple[float, int, Path]] = []
+            for path in self._folder.iterdir():
+                with contextlib.suppress(FileNotFoundError):  # another thread has given it its name
+                    status = path.stat()
+                    files.append((status.st_mtime, status.st_size, path))
+            held = sum(size for _, size, _ in files)
+            for _, size, path in sorted(files)[:-1]:
+                if held <= self._most:
+                    return
+                path.unlink(missing_ok=True)
+                held -= size
