@@ -207,6 +207,9 @@ def test_the_controllers_parameters_are_read() -> None:
         ("timeout.reconciliation", "often", "expected a duration"),
         ("timeout.reconciliation", "-5s", "not negative"),
         ("helm.enable", "perhaps", "expected true or false"),
+        ("webhook.maxPayloadSizeMB", "0", "from 1 to 1024"),
+        ("webhook.maxPayloadSizeMB", "5MB", "expected a whole number of MiB"),
+        ("webhook.maxPayloadSizeMB", "1" * 5000, "from 1 to 1024"),
         ("resource.exclusions", "apiGroups: x", "Expected `array`"),
         ("resource.exclusions", "- [", "expected"),
         ("resource.customizations.health.a_b_C", "x", "expected the key to end in <group>_<kind>"),
@@ -229,3 +232,10 @@ def test_a_bad_value_is_a_warning_that_names_its_key(key: str, value: str, said:
 def msgless(settings: Settings) -> Settings:
     """The settings without their warnings."""
     return Settings(**{name: getattr(settings, name) for name in settings.__struct_fields__ if name != "warnings"})
+
+
+def test_limits_of_webhooks_are_read() -> None:
+    settings = read_dict({"webhook.maxPayloadSizeMB": "5", "webhook.secretsRequired": "true"})
+    assert settings.webhook_limit == 5 * 1024 * 1024
+    assert settings.webhook_secrets_required
+    assert Settings().webhook_limit == 50 * 1024 * 1024

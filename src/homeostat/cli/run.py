@@ -14,7 +14,10 @@ import click
 @click.option("--context", help="The context of the kubeconfig.")
 @click.option("-n", "--namespace", default="argocd", show_default=True, help="The namespace of Applications and settings.")
 @click.option(
-    "--listen", default="127.0.0.1:8082", show_default=True, help="HOST:PORT of /healthz, /readyz and /metrics; port 0 takes a free one."
+    "--listen",
+    default="127.0.0.1:8082",
+    show_default=True,
+    help="HOST:PORT of /api/webhook, /healthz, /readyz and /metrics; port 0 takes a free one.",
 )
 @click.option("--cache", type=click.Path(path_type=Path, file_okay=False), help="Where clones of repositories are kept.")
 @click.option(
