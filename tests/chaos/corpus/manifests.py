@@ -228,7 +228,8 @@ MANIFESTS: dict[str, Bad] = {
         harmless=True,
     ),
     "hook": manifest(
-        f"{HEAD}metadata: {{name: x, annotations: {{argocd.argoproj.io/hook: PreSync, argocd.argoproj.io/sync-wave: soon}}}}\n",
+        f"{HEAD}metadata: {{name: x, annotations: {{argocd.argoproj.io/hook: PreSync, argocd.argoproj.io/sync-wave: soon}}}}\n"
+        f"---\n{config('plain', a='b')}",
         says="/hook (hook/all.yaml:1): annotation argocd.argoproj.io/sync-wave: expected a whole number such as -1, 0 or 5, found 'soon'",
     ),
     "no-files": bad({"README.md": "Nothing here."}, says="auto-sync will wipe out all resources"),
