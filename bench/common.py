@@ -159,13 +159,27 @@ class Controller:
         spent = [(process, sum(process.cpu_times()[:2])) for process in (own, *own.children(recursive=True))]
         return Usage(spent[0][1], sum(seconds for _, seconds in spent[1:]), sum(process.memory_info().rss for process, _ in spent))
 
-    async def metrics(self) -> Mapping[str, float]:
-        """What ``/metrics`` says, by name and labels."""
+    async def _request(self, request: bytes) -> str:
         host, _, port = self._address.rpartition(":")
         reader, writer = await asyncio.open_connection(host, int(port))
-        writer.write(b"GET /metrics HTTP/1.0\r\n\r\n")
+        writer.write(request)
         text = (await reader.read()).decode()
         writer.close()
+        return text
+
+    async def webhook(self, payload: Mapping[str, Any]) -> None:
+        """Tells of a push as GitHub does."""
+        body = msgspec.json.encode(payload)
+        head = (
+            f"POST /api/webhook HTTP/1.0\r\nX-GitHub-Event: push\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+        )
+        answer = await self._request(head.encode() + body)
+        if "accepted" not in answer:
+            raise RuntimeError(f"the webhook is not accepted: {answer}")
+
+    async def metrics(self) -> Mapping[str, float]:
+        """What ``/metrics`` says, by name and labels."""
+        text = await self._request(b"GET /metrics HTTP/1.0\r\n\r\n")
         lines = (line.rpartition(" ") for line in text.splitlines() if line and not line.startswith("#"))
         return {name: float(value) for name, _, value in lines if re.fullmatch(r"[-+0-9.e]+", value)}
 
