@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import subprocess
 from collections import Counter
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from homeostat import toolchain
 from homeostat.cli import output as out
 from homeostat.cli.render import root_of
 from homeostat.desired.local import LocalTree
+from homeostat.desired.sources.working_copy import WorkingCopy
 from homeostat.evaluate.pool import Pool
 from homeostat.lint.apps import Here
 from homeostat.lint.findings import RULES, Finding, Severity, chosen
@@ -108,7 +108,7 @@ def lint(
                 LocalTree(root),
                 [path.relative_to(root).as_posix() for path in places],
                 catalogue,
-                Here(repo_url or remotes(root)),
+                Here(repo_url or _remotes(root)),
                 tell,
                 exclude=(*settings.exclude, *exclude),
                 build_options=tuple((build_options or settings.build_options).split()),
@@ -135,14 +135,8 @@ async def _look(
         return await linter.run(["" if start == "." else start for start in starts], left_out=excluding(exclude))
 
 
-def remotes(root: Path) -> tuple[str, ...]:
-    """The addresses of the remotes of the working copy ``root``; none where there are none, or no Git."""
-    if not (root / ".git").exists():
-        return ()
-    done = subprocess.run(
-        ["git", "-C", str(root), "config", "--get-regexp", r"^remote\..*\.url$"], capture_output=True, text=True, check=False
-    )
-    return tuple(line.partition(" ")[2] for line in done.stdout.splitlines())
+def _remotes(root: Path) -> tuple[str, ...]:
+    return WorkingCopy(root).remotes() if (root / ".git").exists() else ()
 
 
 def _root(places: list[Path]) -> Path:

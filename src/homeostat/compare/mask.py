@@ -59,13 +59,13 @@ def masked(*objects: Object | None) -> tuple[Object | None, ...]:
     return tuple(masks.secret(obj) if obj is not None else None for obj in objects)
 
 
-def diff_text(desired: Object | None, live: Object | None, *, context: int = 3) -> str:
+def diff_text(desired: Object | None, live: Object | None, *, context: int = 3, names: tuple[str, str] = ("live", "desired")) -> str:
     """A unified diff in YAML from live to desired; empty when they are the same. ``None`` is an object that is not there.
 
-    managedFields and status are left out, the values of Secrets are masked.
+    ``names`` are what the two are called. managedFields and status are left out, the values of Secrets are masked.
     """
     want, have = masked(desired, live)
-    lines = difflib.unified_diff(_lines(have), _lines(want), fromfile="live", tofile="desired", n=context, lineterm="")
+    lines = difflib.unified_diff(_lines(have), _lines(want), fromfile=names[0], tofile=names[1], n=context, lineterm="")
     return "\n".join(lines)
 
 
