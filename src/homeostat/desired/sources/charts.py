@@ -1,12 +1,13 @@
 """Charts from Helm repositories and OCI registries: a range of versions becomes a version, a version the digest of an archive, and that a tree.
 
-One face for both kinds of servers. The root of a tree is the chart. A version is looked up in what the server said last; its archive is fetched once
+One face for both kinds of servers, and for artefacts of a registry that are no charts (the chart's name is empty then): their revision is a digest. The root of a tree is the chart. A version is looked up in what the server said last; its archive is fetched once
 for all apps, held against its digest, and kept by it (``blobs.py``). Signatures (``.prov``) are not looked at.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -19,12 +20,14 @@ from homeostat.desired.sources.blobs import Blobs, digest_of
 from homeostat.desired.sources.credentials import Credentials
 from homeostat.desired.sources.errors import RefusedError, RevisionMissingError
 from homeostat.desired.sources.helm_repository import MAX_CHART, HelmRepository
-from homeostat.desired.sources.oci import Descriptor, OciRepository, registry_url
+from homeostat.desired.sources.oci import Descriptor, OciRepository, is_reference, registry_url
 from homeostat.desired.sources.web import Access, Web, place
 from homeostat.evaluate.pool import Pool
 from homeostat.evaluate.requests import HelmIndexRequest, SemverRequest
 
 _CHART_LAYERS = ("application/vnd.cncf.helm.chart.content.v1.tar+gzip", "application/tar+gzip")
+_FILE_LAYERS = (*_CHART_LAYERS, "application/vnd.oci.image.layer.v1.tar+gzip", "application/vnd.oci.image.layer.v1.tar")
+"""What Argo CD takes (``reposerver.oci.layer.media.types``)."""
 _MAX_CONFIGURED = 5000
 _NO_CREDENTIALS = Credentials()
 
@@ -85,7 +88,7 @@ class ChartSources:
         version = await self._chart(repository, chart).choose(revision.strip(), asked_at)
         if version is None:
             raise RevisionMissingError(
-                f"The repository {repository.key} has no version of the chart {chart!r} in {revision or '*'!r}",
+                f"The repository {repository.key} has no {f'version of the chart {chart!r} in' if chart else 'tag'} {revision or '*'!r}",
                 hint="check `chart` and `targetRevision`; pre-releases are only in ranges that name one, such as >=1.0.0-0",
             )
         return version
@@ -107,7 +110,7 @@ class ChartSources:
     def _chart(self, repository: ChartRepository, chart: str) -> _Shop:
         known = self._charts.get((repository, chart))
         if known is None:
-            if not chart or chart.startswith(("/", ".")) or ".." in chart:
+            if (not chart and not repository.is_oci) or chart.startswith(("/", ".")) or ".." in chart:
                 raise RefusedError(f"{chart!r} is no name of a chart")
             if len(self._charts) >= _MAX_CONFIGURED:  # credentials that were changed, apps that are gone: what is still in use comes back
                 self._charts.clear()
@@ -118,10 +121,11 @@ class ChartSources:
         return known
 
     def _registry(self, repository: ChartRepository, chart: str) -> _RegistryChart:
-        address = f"{repository.key}/{chart}"
+        address = f"{repository.key}/{chart}" if chart else repository.key
         base, name = registry_url(address, plain_http=repository.credentials.plain_http)
         access = Access(place(base).origin, repository.credentials)
-        return _RegistryChart(OciRepository(address, access, web=self._web, base=base, name=name), self._blobs, self.highest)
+        kind = _RegistryChart if chart else _Artefact
+        return kind(OciRepository(address, access, web=self._web, base=base, name=name), self._blobs, self.highest)
 
     def _http(self, repository: ChartRepository, chart: str) -> _IndexedChart:
         known = self._repositories.get(repository)
@@ -195,6 +199,10 @@ class _Pinned(NamedTuple):
 class _RegistryChart:
     """A chart in an OCI registry: a repository of its own, whose tags are its versions (with ``_`` for ``+``)."""
 
+    _layers: tuple[str, ...] = _CHART_LAYERS
+    _plus = "_"
+    _called = "Helm chart"
+
     def __init__(self, repository: OciRepository, blobs: Blobs, highest: versions.Highest) -> None:
         self._repository = repository
         self._blobs = blobs
@@ -209,16 +217,19 @@ class _RegistryChart:
         if versions.is_exact(wanted) or wanted.startswith("sha256:"):
             await self._pin(wanted, since)
             return wanted
+        found = await self._in_range(wanted, since)
+        if found is not None:
+            await self._pin(found, since)
+        return found
+
+    async def _in_range(self, wanted: str, since: float | None) -> str | None:
         async with self._lock:
             if self._versions is None or (since is not None and self._listed_at < since):
                 await self._list()
             assert self._versions is not None
             if wanted not in self._chosen:
                 self._chosen[wanted] = await versions.choose(wanted, self._versions, self._highest)
-        found = self._chosen[wanted]
-        if found is not None:
-            await self._pin(found, since)
-        return found
+            return self._chosen[wanted]
 
     async def tree(self, version: str) -> ArchiveTree:
         pinned = await self._pin(version, None)
@@ -226,7 +237,9 @@ class _RegistryChart:
         async def fetch() -> bytes:
             return await self._repository.blob(pinned.layer, limit=MAX_CHART)
 
-        return await self._blobs.tree(pinned.layer.digest, name=f"{version} of {self._repository.address}", fetch=fetch)
+        is_chart = pinned.layer.media_type in _CHART_LAYERS
+        name = f"{version} of {self._repository.address}"
+        return await self._blobs.tree(pinned.layer.digest, name=name, fetch=fetch, top_folder=is_chart)
 
     async def news(self) -> bool:
         async with self._lock:
@@ -240,7 +253,7 @@ class _RegistryChart:
 
     async def _list(self) -> None:
         began = time.monotonic()
-        found = [tag.replace("_", "+") for tag in await self._repository.tags()]
+        found = [tag.replace(self._plus, "+") for tag in await self._repository.tags()]
         if found != self._versions:
             self._chosen = {}
         self._versions, self._listed_at = found, began
@@ -251,10 +264,25 @@ class _RegistryChart:
             if known is not None and (since is None or known.asked_at >= since):
                 return known
             began = time.monotonic()
-            manifest = await self._repository.manifest(version if version.startswith("sha256:") else version.replace("+", "_"))
-            layers = [layer for layer in manifest.layers if layer.media_type in _CHART_LAYERS]
+            manifest = await self._repository.manifest(version if version.startswith("sha256:") else version.replace("+", self._plus))
+            layers = [layer for layer in manifest.layers if layer.media_type in self._layers]
             if len(layers) != 1:
                 kinds = ", ".join(layer.media_type for layer in manifest.layers) or "nothing"
-                raise RefusedError(f"The OCI repository {self._repository.address} holds no Helm chart at {version}, but {kinds[:300]}")
+                raise RefusedError(f"The OCI repository {self._repository.address} holds no {self._called} at {version}, but {kinds[:300]}")
             self._pinned[version] = pinned = _Pinned(manifest.digest, layers[0], began)
             return pinned
+
+
+class _Artefact(_RegistryChart):
+    """Files in an OCI registry, as one archive. Any tag will do, a range is of those that are versions, and what is pinned is the digest."""
+
+    _layers = _FILE_LAYERS
+    _plus = "+"
+    _called = "single archive of files"
+
+    async def choose(self, wanted: str, since: float | None) -> str | None:
+        if wanted and is_reference(wanted):
+            with contextlib.suppress(RevisionMissingError):
+                return (await self._pin(wanted, since)).digest
+        found = await self._in_range(wanted, since)
+        return None if found is None else (await self._pin(found, since)).digest

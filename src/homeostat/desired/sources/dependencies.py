@@ -15,7 +15,7 @@ import msgspec
 
 from homeostat.desired.sources.charts import ChartRepository, ChartSources
 from homeostat.desired.sources.errors import DependencyError, RevisionMissingError, SourceError
-from homeostat.desired.sources.mounted import MountedTree
+from homeostat.desired.sources.mounted import mounted
 from homeostat.evaluate.errors import EvaluationError
 from homeostat.evaluate.pool import Pool
 from homeostat.evaluate.requests import ChartDependenciesRequest
@@ -82,7 +82,7 @@ class Dependencies:
                 raise type(error)(f"{file}: dependency {missing.name}: {error.message}", hint=error.hint) from error
 
         trees = await together(*(fetched(missing) for missing in answer.missing))
-        return MountedTree(tree, {missing.mount: fetched for missing, fetched in zip(answer.missing, trees, strict=True)})
+        return mounted(tree, {missing.mount: fetched for missing, fetched in zip(answer.missing, trees, strict=True)})
 
     async def _missing(self, tree: Tree, path: str, names: Mapping[str, str]) -> _Answer:
         found = _read(tree, path)

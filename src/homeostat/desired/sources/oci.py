@@ -67,6 +67,11 @@ def registry_url(address: str, *, plain_http: bool = False) -> tuple[str, str]:
     return there.url, name
 
 
+def is_reference(text: str) -> bool:
+    """Whether a tag or a digest may be written like this."""
+    return bool(_TAG.fullmatch(text)) or text.startswith(("sha256:", "sha512:"))
+
+
 class OciRepository:
     """The repository at ``address`` (``oci://`` or not), as one set of credentials sees it."""
 

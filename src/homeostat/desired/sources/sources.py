@@ -15,7 +15,7 @@ from homeostat.desired.sources.charts import ChartRepository, ChartSources
 from homeostat.desired.sources.dependencies import Dependencies
 from homeostat.desired.sources.git import GitSources, Repo
 from homeostat.model.app import Source
-from homeostat.model.tree import Tree
+from homeostat.model.tree import Tree, TreeError
 
 _KUSTOMIZATIONS = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 
@@ -50,11 +50,26 @@ class Sources:
         self._repository = repository
         self._chart_repository = chart_repository
         self._names = names
+        self._listeners: list[Callable[[str], None]] = []
+
+    def subscribe(self, moved: Callable[[str], None]) -> None:
+        """``moved`` is called with the key of a repository in which something may have moved: as :meth:`GitSources.subscribe` says, and after each poll
+        of a repository of charts, whoever heard of its news first. It must be quick, and ask nothing of this object.
+        """
+        self.git.subscribe(moved)
+        self._listeners.append(moved)
+
+    def repository(self, source: Source, project: str) -> Repo | None:
+        """The Git repository of the source, where it is one."""
+        return None if is_chart(source) else self._repository(source.repo_url, project)
 
     def key(self, source: Source, project: str) -> str:
         """What the sources have in common that hear of the same news: the repository's normalised address. Raises :class:`RefusedError`."""
         if is_chart(source):
-            return self._shop(source, project)[0].key
+            where, chart = self._shop(source, project)
+            return (
+                f"{where.key}/{chart}".rstrip("/") if where.is_oci else where.key
+            )  # an index is of many charts, a registry is asked for each
         return self._repository(source.repo_url, project).key
 
     async def resolve(self, source: Source, project: str, *, revision: str = "", fresh: bool = False, since: float | None = None) -> Pinned:
@@ -66,7 +81,8 @@ class Sources:
         if is_chart(source):
             where, chart = self._shop(source, project)
             return Pinned(await self._charts.resolve(where, chart, asked, fresh=fresh, since=since))
-        found = await self.git.resolve(self._repository(source.repo_url, project), asked, fresh=fresh, since=since)
+        repository = self._repository(source.repo_url, project)
+        found = await self.git.resolve(repository, asked, tag_prefix=source.tag_prefix, fresh=fresh, since=since)
         return Pinned(found.commit, found.reference)
 
     async def tree(self, source: Source, project: str, revision: str, *, fresh: bool = False, since: float | None = None) -> Tree:
@@ -83,7 +99,7 @@ class Sources:
         if source.kustomize is not None or source.plugin is not None or source.directory is not None or path.startswith(("/", "..")):
             return tree
         path = "" if path == "." else path
-        if source.helm is None and any(tree.stat(posixpath.join(path, name)) is not None for name in _KUSTOMIZATIONS):
+        if source.helm is None and _is_overlay(tree, path):
             return tree
 
         def repository(url: str) -> ChartRepository:
@@ -95,16 +111,29 @@ class Sources:
         """Ask the server, and say whether anything moved."""
         if is_chart(source):
             where, chart = self._shop(source, project)
-            return await self._charts.poll(where, chart)
+            moved = await self._charts.poll(where, chart)
+            for listener in self._listeners:
+                listener(self.key(source, project))
+            return moved
         return await self.git.poll(self._repository(source.repo_url, project))
 
+    def again_in(self, source: Source, project: str) -> float | None:
+        """When a poll of a repository whose server did not answer is worth while; ``None``: as for all others (charts wait by host)."""
+        return None if is_chart(source) else self.git.again_in(self._repository(source.repo_url, project))
+
     def _shop(self, source: Source, project: str) -> tuple[ChartRepository, str]:
-        """The repository and the name of the chart in it. An ``oci://`` address without a chart ends in its name."""
-        url, chart = source.repo_url, source.chart
-        if not chart:
-            url, _, chart = url.rstrip("/").rpartition("/")
-        return self._chart_repository(url, project, source.helm is not None and source.helm.pass_credentials), chart
+        """The repository and the name of the chart in it; no name: the repository of a registry is the artefact itself."""
+        passing_on = source.helm is not None and source.helm.pass_credentials
+        return self._chart_repository(source.repo_url, project, passing_on), source.chart
 
 
 def is_chart(source: Source) -> bool:
     return bool(source.chart) or source.repo_url.startswith("oci://")
+
+
+def _is_overlay(tree: Tree, path: str) -> bool:
+    """Whether Kustomize renders it, as :func:`homeostat.desired.render.detect.detect` says; so too where the render will refuse to look."""
+    try:
+        return any(tree.stat(posixpath.join(path, name)) is not None for name in _KUSTOMIZATIONS)
+    except TreeError:
+        return True
