@@ -26,12 +26,16 @@ from prometheus_client import REGISTRY
 from homeostat import toolchain
 from homeostat.argo.control import ControlPlane
 from homeostat.argo.metrics import AppCollector
+from homeostat.argo.repositories import Repositories
 from homeostat.compare.health.scripts import Judge
 from homeostat.compare.ignore import Ignorer
 from homeostat.desired.render.renderer import Renderer
-from homeostat.desired.sources.credentials import credentials_for
+from homeostat.desired.sources.charts import ChartSources
+from homeostat.desired.sources.dependencies import Dependencies
 from homeostat.desired.sources.folder import own_folder
-from homeostat.desired.sources.git import GitSources, Repo
+from homeostat.desired.sources.git import GitSources
+from homeostat.desired.sources.sources import Sources
+from homeostat.desired.sources.web import Web
 from homeostat.evaluate.pool import Pool
 from homeostat.evaluate.requests import SemverRequest
 from homeostat.live.client import Client
@@ -78,7 +82,7 @@ class Parts:
     cluster: Cluster
     control: ControlPlane
     pool: Pool
-    sources: GitSources
+    sources: Sources
     desirer: Desirer
     looker: Looker
     judge: Judge
@@ -114,28 +118,26 @@ async def _assembled(options: Options, program: Path, clones: Path) -> AsyncIter
             answer = await pool.evaluate(SemverRequest(constraint=constraint, versions=tuple(versions)), subject=f"versions {constraint}")
             return str(answer.value) if answer.value is not None else None
 
-        repositories: dict[tuple[str, str], Repo] = {}
-
-        def repository(url: str, project: str) -> Repo:
-            known = repositories.get((url, project))
-            if known is None:
-                trusted = control.settings
-                credentials = credentials_for(url, control.secrets, trusted.tls_certs, trusted.known_hosts, project=project)
-                known = repositories[url, project] = Repo(url, credentials)
-            return known
-
-        control.subscribe_repositories(repositories.clear)
-        control.subscribe_settings(repositories.clear)
+        repositories = Repositories(control)
         async with (
             Cluster(client, tracking=control.settings.tracking, excluded=lambda kind: is_excluded(control.settings, kind)) as cluster,
             GitSources(
                 clones, highest=highest, file_roots=options.file_roots, with_submodules=lambda: control.settings.git_submodules
-            ) as sources,
+            ) as git,
+            Web() as web,
         ):
+            charts = ChartSources(clones / "charts", pool=pool, web=web)
+            sources = Sources(
+                git=git,
+                charts=charts,
+                dependencies=Dependencies(charts, pool=pool),
+                repository=repositories.git,
+                chart_repository=repositories.charts,
+                names=repositories.names,
+            )
             judge = Judge(pool, lambda: control.settings.health_scripts)
             ignorer = Ignorer(pool, settings)
-            locator = Locator(sources=sources, repository=repository)
-            desirer = Desirer(locator=locator, renderer=Renderer(pool=pool), discovery=cluster.discovery, settings=settings)
+            desirer = Desirer(locator=Locator(sources), renderer=Renderer(pool=pool), discovery=cluster.discovery, settings=settings)
             looker = Looker(cluster, judge=judge, ignorer=ignorer, settings=settings)
             yield Parts(client, cluster, control, pool, sources, desirer, looker, judge, settings)
 

@@ -13,7 +13,7 @@ from tests.argo import reports, samples
 
 CHART = {"repoURL": "https://git.example/charts.git", "path": "shop", "helm": {"valueFiles": ["$values/shop.yaml"]}}
 VALUES = {"repoURL": "https://git.example/values.git", "targetRevision": "main", "ref": "values"}
-SOURCES = [CHART, VALUES]
+SOURCES: list[dict[str, Any]] = [CHART, VALUES]
 NOW = "2026-11-21T09:00:00Z"
 
 

@@ -210,11 +210,10 @@ def _problems_of_several(sources: Sequence[ApplicationSource], where: str) -> It
 
 def _source_problems(source: ApplicationSource, at: str) -> Iterator[str]:
     if not source.repo_url:
-        yield f"{at}.repoURL: expected the URL of a Git repository"
-    if source.repo_url.startswith("oci://"):
-        yield f"{at}.repoURL: OCI sources are not supported yet"
-    elif source.chart:
-        yield f"{at}.chart: charts from a Helm repository are not supported yet; use a chart in a Git repository"
+        yield f"{at}.repoURL: expected the URL of a repository"
+    if source.chart:
+        if not source.target_revision:
+            yield f"{at}.targetRevision: expected a version of the chart, or a range of versions"
     elif not source.path and not (source.ref and "sources[" in at):
         yield f"{at}.path: expected a directory of the repository ('.' for its root)"
     elif source.path.startswith("/"):
@@ -237,8 +236,9 @@ def _kustomize_problems(kustomize: KustomizeSource, at: str) -> Iterator[str]:
 def _source(source: ApplicationSource) -> Source:
     return Source(
         repo_url=source.repo_url,
-        path=source.path,
+        path="" if source.chart else source.path,
         target_revision=source.target_revision,
+        chart=source.chart,
         ref=source.ref,
         name=source.name,
         tag_prefix=source.tag_prefix,

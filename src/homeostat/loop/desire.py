@@ -200,6 +200,7 @@ class Desirer:
         }
         return RenderContext(
             app_name=app.key.name,
+            app_id=app.id,
             namespace=app.destination.namespace,
             project=app.project,
             revision=revision,

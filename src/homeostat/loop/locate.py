@@ -5,12 +5,12 @@ The only part of the loop that asks for anything outside of the cluster. What th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import msgspec
 
 from homeostat.desired.sources.errors import UnavailableError
-from homeostat.desired.sources.git import GitSources, Repo
+from homeostat.desired.sources.sources import Sources
 from homeostat.loop.trouble import Troubles
 from homeostat.model.app import App, Source
 from homeostat.model.errors import HomeostatError
@@ -21,7 +21,6 @@ class Located(msgspec.Struct, frozen=True):
     """One source of an app at one revision."""
 
     source: Source
-    repository: Repo
     revision: str
     tree: Tree
 
@@ -29,9 +28,8 @@ class Located(msgspec.Struct, frozen=True):
 class Locator:
     """Finds the sources of apps. Repositories are named by their keys, which all who use them share."""
 
-    def __init__(self, *, sources: GitSources, repository: Callable[[str, str], Repo]) -> None:
+    def __init__(self, sources: Sources) -> None:
         self._sources = sources
-        self._repository = repository
         self._troubles = Troubles()
 
     async def locate(self, source: Source, project: str, *, revision: str = "", asked_at: float | None = None) -> Located:
@@ -40,24 +38,29 @@ class Locator:
         With ``asked_at`` (loop time) what was known before then does not count. While the server does not answer, the last that is known does, so
         that drift goes on being healed.
         """
-        repository = self._repository(source.repo_url, project)
-        asked, prefix = revision or source.target_revision, source.tag_prefix
+        key = self._sources.key(source, project)
         try:
-            resolved = await self._sources.resolve(repository, asked, tag_prefix=prefix, fresh=asked_at is not None, since=asked_at)
+            located = await self._locate(source, project, revision, asked_at)
         except UnavailableError as error:
             try:
-                resolved = await self._sources.resolve(repository, asked, tag_prefix=prefix)
+                located = await self._locate(source, project, revision, None)
             except HomeostatError:
                 raise error from None
-            self._troubles.met(repository.key, error)
+            self._troubles.met(key, error)
         else:
             if asked_at is not None:
-                self._troubles.over(repository.key)
-        return Located(source, repository, resolved.commit, await self._sources.tree(repository, resolved.commit))
+                self._troubles.over(key)
+        return located
+
+    async def _locate(self, source: Source, project: str, revision: str, asked_at: float | None) -> Located:
+        fresh = asked_at is not None
+        pinned = await self._sources.resolve(source, project, revision=revision, fresh=fresh, since=asked_at)
+        tree = await self._sources.tree(source, project, pinned.revision, fresh=fresh, since=asked_at)
+        return Located(source, pinned.revision, tree)
 
     def repositories(self, app: App) -> set[str]:
         """The keys of the repositories of the app, by which apps that share one are told to look again."""
-        return {repository.key for repository in self._of(app)}
+        return {key for key, _ in self._of(app)}
 
     def trouble(self, app: App, key: str = "") -> str:
         """Why a repository of the app (that of ``key``, or any) could not be asked the last time, when that is so and older answers are being used."""
@@ -69,26 +72,24 @@ class Locator:
     async def poll(self, app: App, key: str = "") -> bool:
         """Asks the repository ``key`` of the app, or all of them, whether anything moved; true when trouble began or ended, whoever met it."""
         news = False
-        for repository in set(self._of(app)):
-            if key not in {"", repository.key}:
-                continue
+        for one, source in {one: source for one, source in self._of(app) if key in {"", one}}.items():
             try:
-                await self._sources.poll(repository)
+                await self._sources.poll(source, app.project)
             except HomeostatError as error:
-                self._troubles.met(repository.key, error)
+                self._troubles.met(one, error)
             else:
-                self._troubles.over(repository.key)
-            news |= self._troubles.is_news(repository.key)
+                self._troubles.over(one)
+            news |= self._troubles.is_news(one)
         return news
 
     def again_in(self, app: App, key: str) -> float | None:
         """In how many seconds a repository of the app should be polled again because it did not answer; ``None`` when there is no hurry."""
-        waits = (self._sources.again_in(repository) for repository in self._of(app) if repository.key == key)
-        return min((wait for wait in waits if wait is not None), default=None)
+        source = next(source for one, source in self._of(app) if one == key)
+        return self._sources.again_in(source, app.project)
 
-    def _of(self, app: App) -> Iterator[Repo]:
+    def _of(self, app: App) -> Iterator[tuple[str, Source]]:
         for source in app.sources:
             try:
-                yield self._repository(source.repo_url, app.project)
+                yield self._sources.key(source, app.project), source
             except HomeostatError:  # said when the app is looked at
                 continue

@@ -57,7 +57,7 @@ APPLICATIONS: dict[str, Bad] = {
         repoURL="REPOSITORY/../nothing.git",
         says="The Git repository … cannot be fetched: there is no such repository, or it is hidden from these credentials",
     ),
-    "url-is-oci": source(repoURL="oci://127.0.0.1:9/x", says="spec.source.repoURL: OCI sources are not supported yet"),
+    "url-is-oci": source(repoURL="oci://127.0.0.1:9/x", says="the connection to 127.0.0.1:9"),
     "revision-is-an-option": source(
         targetRevision="--upload-pack=touch OWNED",
         says="The revision '--upload-pack= … cannot be the name of a branch or tag, a commit or a range of versions",
@@ -85,11 +85,11 @@ APPLICATIONS: dict[str, Bad] = {
     "path-leads-out": source(path="../../../../etc", says="../../../../etc: app path outside root"),
     "path-is-a-file": source(path="healthy/one.yaml", says="healthy/one.yaml: app path is not a directory"),
     "path-has-null": source(path="a\x00b", says="b: app path does not exist"),
-    "chart-from-a-helm-repository": source(
+    "chart-of-a-server-that-is-not-there": source(
         repoURL="https://127.0.0.1:9",
         chart="shop",
         targetRevision="1.0.0",
-        says="spec.source.chart: charts from a Helm repository are not supported yet; use a chart in a Git repository",
+        says="the connection to 127.0.0.1:9",
     ),
     "two-tools": source(
         helm={"releaseName": "x"},

@@ -277,8 +277,6 @@ async def test_a_damaged_store_is_not_taken_for_a_render(renderer: Renderer) -> 
 @pytest.mark.parametrize(
     ("source", "says"),
     [
-        (Source(repo_url="oci://registry.example/chart", path="web"), "OCI sources"),
-        (Source(repo_url="https://charts.example", chart="shop"), "Helm repositories"),
         (Source(repo_url="file:///repo", path="web", plugin={"name": "x"}), "plugins"),
     ],
 )

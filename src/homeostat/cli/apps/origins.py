@@ -20,6 +20,7 @@ from homeostat.desired.positions import Lines, Steps, Written
 from homeostat.desired.render.detect import SourceType
 from homeostat.desired.sources.blame import Change
 from homeostat.desired.sources.errors import SourceError
+from homeostat.loop.locate import Located
 from homeostat.loop.memory import Wanted
 from homeostat.model import times
 from homeostat.model.app import App
@@ -126,7 +127,10 @@ class Finder:
         real, _ = self._tree.resolve(file)
         key = (self._number, real, lines)
         if key not in self._changes:
-            self._changes[key] = await self._parts.sources.last_writer(self._located.repository, self._located.revision, real, *lines)
+            repository = self._parts.sources.repository(self._located.source, self._app.project)
+            if repository is None:
+                return Place(real, lines.first, note=_of_chart(self._located))
+            self._changes[key] = await self._parts.sources.git.last_writer(repository, self._located.revision, real, *lines)
         return _place(real, lines.first, self._changes[key], note)
 
     async def _file(self, file: str, note: str) -> Place:
@@ -134,10 +138,17 @@ class Finder:
             return Place(note=note)
         try:
             real, _ = self._tree.resolve(file)
-            change = await self._parts.sources.last_change(self._located.repository, self._located.revision, [real])
+            repository = self._parts.sources.repository(self._located.source, self._app.project)
+            if repository is None:
+                return Place(real, note=f"{note}; {_of_chart(self._located)}")
+            change = await self._parts.sources.git.last_change(repository, self._located.revision, [real])
         except SourceError as error:
             return Place(file, note=error.message)
         return _place(real, 0, change, f"{note}; the commit is the last that touched the file")
+
+
+def _of_chart(located: Located) -> str:
+    return f"in version {located.revision} of the chart: who wrote that is not known"
 
 
 def _place(file: str, line: int, change: Change | None, note: str) -> Place:

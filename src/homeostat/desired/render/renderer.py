@@ -80,7 +80,7 @@ class Renderer:
         if context.api_versions is not self._apis:  # hundreds of strings, and the same ones for every app
             self._apis = context.api_versions
             self._apis_digest = hashlib.blake2b(_encode(self._apis), digest_size=16).digest()
-        about = (context.app_name, context.namespace, context.project, context.kube_version, context.subject)
+        about = (context.app_name, context.app_id, context.namespace, context.project, context.kube_version, context.subject)
         how = (context.build_options, context.source_type, context.disabled, context.refs)
         return hashlib.blake2b(_encode((source, about, how, self._apis_digest)), digest_size=16).digest()
 
@@ -91,7 +91,7 @@ class Renderer:
         try:
             refuse_unsupported(source)
             folder = folder_of(tree, source, seen)
-            source = override(tree, source, folder, context.app_name)
+            source = override(tree, source, folder, context.app_id or context.app_name)
             bound = context.revision if REVISION_MARK.encode() in _encode(source) else ""
             kind = SourceType(context.source_type) if context.source_type else detect(source, folder, context.disabled)
             rendered, trace = await self._evaluate(source, tree, context, folder, kind, before)

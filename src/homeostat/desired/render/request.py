@@ -25,7 +25,8 @@ class RenderContext(msgspec.Struct, frozen=True):
     ``kube_version`` is the server's (``1.36.3``), ``api_versions`` what it serves (``apps/v1``, ``apps/v1/Deployment``); ``build_options`` are
     Argo CD's ``kustomize.buildOptions``, ``disabled`` the types that its settings switch off (``Helm``, ``Kustomize``; ``Directory``: its Jsonnet
     files). ``source_type`` forces a type where nothing may be detected. ``refs`` are the names of other sources that value
-    files may be in, which are mounted in the tree; ``sources`` says how many the app has, and is no part of the render.
+    files may be in, which are mounted in the tree; ``sources`` says how many the app has, and is no part of the render. ``app_id`` is what tells the app
+    from those of its name in other namespaces: Argo CD's build environment and the files beside a source know it by that.
     """
 
     app_name: str
@@ -40,6 +41,7 @@ class RenderContext(msgspec.Struct, frozen=True):
     disabled: tuple[str, ...] = ()
     refs: tuple[str, ...] = ()
     sources: int = 1
+    app_id: str = ""
 
 
 def request_of(source: Source, folder: str, kind: SourceType, context: RenderContext) -> Request:
@@ -73,7 +75,7 @@ def environment(source: Source, context: RenderContext) -> dict[str, str]:
     if b"$" not in mentioned:
         return {}
     values = {
-        "ARGOCD_APP_NAME": context.app_name,
+        "ARGOCD_APP_NAME": context.app_id or context.app_name,
         "ARGOCD_APP_NAMESPACE": context.namespace,
         "ARGOCD_APP_PROJECT_NAME": context.project,
         "ARGOCD_APP_REVISION": context.revision,
