@@ -45,8 +45,13 @@ class Child:
         return await self._reader(self._ends.pop(0)), await self._reader(self._ends.pop(0))
 
     async def wait(self) -> None:
-        """Until it has ended. Waiting holds a thread: do it when it has closed its output."""
-        await asyncio.to_thread(self._process.wait)
+        """Until it has ended, and what it has left behind with it. Waiting holds a thread: do it when it has closed its output."""
+        await asyncio.to_thread(_wait, self._process)
+
+    def kill(self) -> None:
+        """Ends it and what it has started; :meth:`wait` says when."""
+        if self._process.returncode is None:
+            _kill(self._process)
 
     async def end(self) -> None:
         """Kills it unless it has ended, and leaves no zombie behind, even when the caller is cancelled."""
@@ -196,6 +201,14 @@ def _unwanted(starting: Future[_Started]) -> None:
 def _discard(started: _Started) -> None:
     with started.stdout, started.stderr, started.process:
         _kill(started.process)
+
+
+def _wait(process: subprocess.Popen[bytes]) -> None:
+    if hasattr(os, "waitid"):
+        # While nobody has taken note of its end, the number of its group is nobody else's.
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+        _kill(process)
+    process.wait()
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:
