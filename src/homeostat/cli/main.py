@@ -25,7 +25,7 @@ _COMMANDS = {
     "health": "Judge the health of manifests with a status.",
     "install": "Put the resource definitions and settings on a cluster.",
     "lint": "Look for faults in the apps and manifests of a repository.",
-    "render": "Print what a folder renders to.",
+    "render": "Print what a folder or an app renders to.",
     "run": "Run the controller.",
 }
 """With their summaries: to list them must not import them all."""

@@ -1,6 +1,7 @@
-"""``homeostat render DIR``: what a folder of this machine renders to, as the controller would render it. Needs no cluster and no Git.
+"""``homeostat render``: what an app would be, as the controller would render it: a folder of this machine, an Application in a file, an app of a cluster.
 
-Namespaces are not defaulted and nothing is marked as an app's: that is done with a cluster's knowledge of its kinds.
+For the first two no cluster is needed; namespaces are not defaulted and nothing is marked as an app's, for that is done with a cluster's knowledge of its
+kinds.
 """
 
 from __future__ import annotations
@@ -8,10 +9,8 @@ from __future__ import annotations
 import asyncio
 import os
 from pathlib import Path
-from typing import Any
 
 import click
-import orjson
 
 from homeostat import toolchain
 from homeostat.cli import output as output_
@@ -20,23 +19,28 @@ from homeostat.desired.local import LocalTree
 from homeostat.desired.render.detect import SourceType
 from homeostat.desired.render.renderer import RenderContext, Rendered, Renderer
 from homeostat.evaluate.pool import Pool
-from homeostat.model import yaml
 from homeostat.model.app import HelmOptions, HelmParameter, Source
 from homeostat.model.errors import InvalidError
 from homeostat.model.manifest import Manifest
-from homeostat.model.objects import key_of
 
 _TYPES = {kind.value.lower(): kind for kind in (SourceType.HELM, SourceType.KUSTOMIZE, SourceType.DIRECTORY)}
+_OF_FOLDERS = ("kind", "values", "sets", "strings", "root")
+_OF_FILES = ("repo", "fetch")
+_OF_CLUSTERS = ("kubeconfig", "context", "control")
 
 
 @click.command(name="render")
-@click.argument("folder", metavar="DIR", type=click.Path(exists=True, file_okay=False, path_type=Path))
-@click.option("--type", "kind", type=click.Choice(sorted(_TYPES)), help="What to render with; detected by default.")
-@click.option("--name", default="", help="The app's name, and the Helm release's. By default the folder's name.")
-@click.option("-n", "--namespace", default="", help="The destination's namespace, which a chart sees as its release's.")
-@click.option("-f", "--values", multiple=True, metavar="FILE", help="A Helm values file below the root; later ones win.")
-@click.option("--set", "sets", multiple=True, metavar="NAME=VALUE", help="A Helm value; wins over all values files.")
-@click.option("--set-string", "strings", multiple=True, metavar="NAME=VALUE", help="A Helm value that is a string whatever it looks like.")
+@click.argument("target", metavar="DIR|FILE|APP")
+@click.option("--type", "kind", type=click.Choice(sorted(_TYPES)), help="DIR: what to render with; detected by default.")
+@click.option(
+    "--name", default="", help="DIR: the app's name, and the Helm release's; by default the folder's name. FILE: which of its Applications."
+)
+@click.option("-n", "--namespace", default="", help="DIR: the destination's namespace, which a chart sees as its release's.")
+@click.option("-f", "--values", multiple=True, metavar="FILE", help="DIR: a Helm values file below the root; later ones win.")
+@click.option("--set", "sets", multiple=True, metavar="NAME=VALUE", help="DIR: a Helm value; wins over all values files.")
+@click.option(
+    "--set-string", "strings", multiple=True, metavar="NAME=VALUE", help="DIR: a Helm value that is a string whatever it looks like."
+)
 @click.option("--kube-version", default="", metavar="VERSION", help="The Kubernetes version that a chart is told, such as 1.36.3.")
 @click.option(
     "--api-versions", multiple=True, metavar="API", help="An API that a chart is told is there, such as monitoring.coreos.com/v1."
@@ -44,12 +48,32 @@ _TYPES = {kind.value.lower(): kind for kind in (SourceType.HELM, SourceType.KUST
 @click.option(
     "--root",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="The folder that nothing outside is read of. By default the Git working copy that DIR is in, else DIR.",
+    help="DIR: the folder that nothing outside is read of. By default the Git working copy that DIR is in, else DIR.",
+)
+@click.option(
+    "--repo",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="FILE: a clone of the repository that its source names. By default the working copy that FILE is in, if it is one.",
+)
+@click.option(
+    "--revision", default="", metavar="REVISION", help="FILE, APP: at this branch, tag or commit. By default FILE: as the files lie here."
+)
+@click.option("--fetch/--no-fetch", default=True, help="FILE: fetch sources that lie elsewhere. [default: fetch]")
+@click.option("--kubeconfig", metavar="FILE", help="APP: the cluster. [default: $KUBECONFIG, ~/.kube/config]")
+@click.option("--context", metavar="NAME", help="APP: the context of the kubeconfig to use.")
+@click.option("--control-namespace", "control", default="argocd", show_default=True, help="APP: where the Applications are.")
+@click.option(
+    "--output-dir",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Write a file for each object, instead of printing.",
 )
 @output_.format_option("yaml", "json", "name")
+@click.pass_context
 def render(
+    ctx: click.Context,
     *,
-    folder: Path,
+    target: str,
     kind: str | None,
     name: str,
     namespace: str,
@@ -59,10 +83,74 @@ def render(
     kube_version: str,
     api_versions: tuple[str, ...],
     root: Path | None,
+    repo: Path | None,
+    revision: str,
+    fetch: bool,
+    kubeconfig: str | None,
+    context: str | None,
+    control: str,
+    output_dir: Path | None,
     output: str,
 ) -> None:
-    """Print what the folder DIR renders to."""
-    folder = folder.resolve()
+    """Print what a folder, the Application in a file, or the app of a cluster renders to.
+
+    A folder and a file need no cluster. Of an app in a cluster the values of Secrets are masked, as in all that is shown of clusters.
+    """
+    from homeostat.cli import rendering  # noqa: PLC0415 - much is imported for it
+
+    path = Path(target)
+    if path.is_dir():
+        _refuse(ctx, "a folder", (*_OF_FILES, *_OF_CLUSTERS, "revision"))
+        manifests = _folder(
+            path.resolve(), kind, name, namespace, values, sets, strings, kube_version=kube_version, api_versions=api_versions, root=root
+        )
+    elif path.is_file():
+        _refuse(ctx, "a file", (*_OF_FOLDERS, *_OF_CLUSTERS, "namespace"))
+        app = rendering.app_in(path, name)
+        near = (repo or path.parent).resolve()
+        program = _program()
+        manifests = asyncio.run(
+            rendering.of_file(program, app, near, revision=revision, fetch=fetch, kube_version=kube_version, api_versions=api_versions)
+        )
+    elif os.sep in target and (target.startswith((".", os.sep)) or target.endswith((".yaml", ".yml", ".json"))):
+        raise InvalidError(f"{target}: there is no such file or folder")
+    else:
+        from homeostat.cli.apps.common import Place  # noqa: PLC0415
+
+        _refuse(ctx, "an app of a cluster", (*_OF_FOLDERS, *_OF_FILES, "name", "namespace", "kube_version", "api_versions"))
+        manifests = asyncio.run(rendering.of_cluster(Place(kubeconfig, context, control), target, revision))
+    if output_dir is not None:
+        rendering.write(manifests, output_dir, output)
+    else:
+        click.echo(rendering.printed(manifests, output), nl=False)
+
+
+def _refuse(ctx: click.Context, what: str, names: tuple[str, ...]) -> None:
+    """Options that say nothing about what is rendered are mistakes."""
+    for parameter in ctx.command.params:
+        given = parameter.name and ctx.get_parameter_source(parameter.name) is click.core.ParameterSource.COMMANDLINE
+        if parameter.name in names and given:
+            raise click.UsageError(f"{parameter.opts[0]} says nothing about {what}", ctx)
+
+
+def _program() -> Path:
+    with output_.progress() as tell:
+        return toolchain.program("evaluator", progress=tell)
+
+
+def _folder(
+    folder: Path,
+    kind: str | None,
+    name: str,
+    namespace: str,
+    values: tuple[str, ...],
+    sets: tuple[str, ...],
+    strings: tuple[str, ...],
+    *,
+    kube_version: str,
+    api_versions: tuple[str, ...],
+    root: Path | None,
+) -> tuple[Manifest, ...]:
     root = root.resolve() if root is not None else root_of(folder)
     if not folder.is_relative_to(root):
         raise InvalidError(f"{folder} is not below {root}", hint="give a `--root` that holds DIR")
@@ -78,10 +166,7 @@ def render(
         api_versions=api_versions,
         source_type=_TYPES[kind] if kind else "",
     )
-    with output_.progress() as tell:
-        program = toolchain.program("evaluator", progress=tell)
-    rendered = asyncio.run(_render(program, source, LocalTree(root), context))
-    click.echo(_printed(rendered.manifests, output), nl=False)
+    return asyncio.run(_render(_program(), source, LocalTree(root), context)).manifests
 
 
 async def _render(program: Path, source: Source, tree: LocalTree, context: RenderContext) -> Rendered:
@@ -115,19 +200,3 @@ def _values_file(text: str, folder: Path, root: Path) -> str:
     if not path.is_relative_to(root):
         raise InvalidError(f"--values {text}: the file is not below {root}", hint="give a `--root` that holds both the chart and the file")
     return os.path.relpath(path, folder)
-
-
-def _printed(manifests: tuple[Manifest, ...], output: str) -> str:
-    if output == "name":
-        return "".join(f"{_name(manifest)}\n" for manifest in manifests)
-    if output == "json":
-        listed: dict[str, Any] = {"apiVersion": "v1", "kind": "List", "items": [manifest.object for manifest in manifests]}
-        return orjson.dumps(listed, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE).decode()
-    return "".join(f"---\n# Source: {manifest.origin}\n{yaml.dump(manifest.object)}" for manifest in manifests)
-
-
-def _name(manifest: Manifest) -> str:
-    """As ``kubectl -o name`` writes it."""
-    key = key_of(manifest.object)
-    kind = f"{key.kind}.{key.group}" if key.group else key.kind
-    return f"{kind.lower()}/{key.name}"
