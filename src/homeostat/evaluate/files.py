@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from homeostat.model.trace import complete
-from homeostat.model.tree import MOUNTS, EntryKind, Trace, Tree, TreeError
+from homeostat.model.tree import MOUNTS, EntryKind, PendingError, Trace, Tree, TreeError
 
 MAX_ENTRIES = 64
 """A folder with more names than this is not told as a whole."""
@@ -68,8 +68,7 @@ class Files:
         return out.wire()
 
     def answer(self, ask: dict[str, Any]) -> dict[str, Any]:
-        """What the evaluator has asked for, and what it will probably ask for next."""
-        self.asks += 1
+        """What the evaluator has asked for, and what it will probably ask for next. Raises :class:`PendingError` while it has to be fetched first."""
         out = _Told()
         for path in ask.get("list") or ():
             self._tell_list(out, path)
@@ -78,6 +77,7 @@ class Files:
         for path in ask.get("stat") or ():
             if self._tell_stat(out, path) is EntryKind.DIRECTORY and path:
                 self._tell_folder(out, path, deep=False)
+        self.asks += 1
         return out.wire()
 
     def trace(self, reported: Iterable[str]) -> Trace:
@@ -165,6 +165,10 @@ class Files:
         self._seen.add(path)
         try:
             data = self._tree.read(path)
+        except PendingError:
+            if asked:
+                raise
+            return 0  # it may never be read, and so is not fetched
         except TreeError as error:
             if asked:  # else it may never be read, and that it is there is no fault
                 out.stat[path] = {"error": str(error)}

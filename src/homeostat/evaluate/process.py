@@ -17,6 +17,9 @@ import msgspec
 
 from homeostat.evaluate import child, frames
 from homeostat.evaluate.files import Files
+from homeostat.model import tasks
+from homeostat.model.errors import HomeostatError
+from homeostat.model.tree import PendingError
 
 MEMORY_EXIT = 77
 """The exit code by which an evaluator says that it has reached its memory limit."""
@@ -62,6 +65,7 @@ class Process(asyncio.SubprocessProtocol):
         self._stderr = b""
         self._files: Files | None = None
         self._answer: asyncio.Future[dict[str, Any]] | None = None
+        self._fetching: asyncio.Task[None] | None = None
         self.closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.used = 0
         self.alive = True
@@ -94,6 +98,9 @@ class Process(asyncio.SubprocessProtocol):
             answer = await self._answer
         finally:
             self._answer = self._files = None
+            if self._fetching is not None:
+                self._fetching.cancel()  # nobody waits for it any more, unless it has ended
+                self._fetching = None
         if answer.get("id") != number:
             self.kill()
             raise DeathError(f"it answered request {answer.get('id')} instead of {number}")
@@ -143,13 +150,27 @@ class Process(asyncio.SubprocessProtocol):
             return
         if self._files is None:
             raise ValueError("it asks for files, and there are none")
+        self._tell(self._files, frame)
+
+    def _tell(self, files: Files, frame: dict[str, Any]) -> None:
         # Answered here and now: the tree is at hand, and another turn of the event loop would cost more than the look-up.
         try:
-            told = self._files.answer(frame["ask"])
+            told = files.answer(frame["ask"])
+        except PendingError as pending:
+            self._fetching = tasks.spawn(self._tell_later(pending, files, frame), name="fetch what an evaluator reads")
+            return
         except Exception as error:  # noqa: BLE001 - whatever a tree raises belongs to who asked, not to the event loop
             self._give_up(error)
             return
         self._write(frames.answer(frame["id"], told))  # if it cannot be told, its end is on the way
+
+    async def _tell_later(self, pending: PendingError, files: Files, frame: dict[str, Any]) -> None:
+        try:
+            await pending.fetch()
+        except HomeostatError as error:
+            self._give_up(error)
+        else:
+            self._tell(files, frame)
 
     def _give_up(self, error: Exception) -> None:
         self.kill()

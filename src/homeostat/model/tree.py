@@ -8,6 +8,7 @@ render when :meth:`Tree.changed_since` the tree of the render is disjoint from t
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from enum import StrEnum
 from typing import Protocol
 
@@ -51,6 +52,14 @@ class IncomparableTreesError(TypeError):
 
     def __init__(self, newer: Tree, older: Tree) -> None:
         super().__init__(f"{type(newer).__name__} is not compared with {type(older).__name__}")
+
+
+class PendingError(TreeError):
+    """A file whose bytes have to be fetched first. Whoever can wait awaits :meth:`fetch` and reads again; to others it is an error."""
+
+    def __init__(self, message: str, fetch: Callable[[], Awaitable[None]]) -> None:
+        super().__init__(message)
+        self.fetch = fetch
 
 
 class Tree(Protocol):

@@ -109,13 +109,6 @@ def test_a_very_deep_path_is_a_miss_and_no_crash(trees: Trees) -> None:
     assert tree.stat("/".join(["x"] * 20_000)) is None
 
 
-def test_a_pointer_of_git_lfs_is_an_error_where_the_repository_uses_it(trees: Trees) -> None:
-    pointer = b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n"
-    assert trees.make({"a.yaml": pointer}).read("a.yaml") == pointer
-    with pytest.raises(TreeError, match="Git LFS"):
-        trees.make({"a.yaml": pointer}, lfs=True).read("a.yaml")
-
-
 def test_a_file_out_of_proportion_is_refused(trees: Trees, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("homeostat.desired.sources.git_tree.MAX_FILE", 10)
     tree = trees.make({"big": b"x" * 11, "small": b"x" * 10})

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import pygit2
 
-from homeostat.desired.sources.git_tree import GitTree
+from homeostat.desired.sources.git_tree import GitTree, Large
 from homeostat.desired.sources.store import Store
 
 
@@ -27,7 +27,7 @@ class Trees:
         self.store.open()
         self.repository = pygit2.Repository(str(self.store.path))
 
-    def make(self, content: dict[str, object], *, lfs: bool = False) -> GitTree:
+    def make(self, content: dict[str, object], *, lfs: Large | None = None) -> GitTree:
         return GitTree(self.store, "0" * 40, self.folder(content), lfs=lfs)
 
     def folder(self, content: dict[str, object]) -> pygit2.Oid:

@@ -11,6 +11,7 @@ are found in a cluster belongs to ``argo``.
     failures.py     what git said when it failed → one error class each
     git_tree.py     the files of one commit, and what changed between two
     submodules.py   other repositories at paths of a tree
+    lfs.py          the files that pointers of Git LFS stand for
     revisions.py    which reference or commit a revision means (pure)
     integrity.py    which signatures a commit must show (pure)
     signatures.py   looks at them, with gpg and ssh-keygen

@@ -28,6 +28,7 @@ from homeostat.desired.sources.errors import (
 )
 from homeostat.desired.sources.git_tree import GitTree
 from homeostat.desired.sources.integrity import Mode, Policy
+from homeostat.desired.sources.lfs import LargeFiles
 from homeostat.desired.sources.remote import Gates, Limits, Remote, Shelf
 from homeostat.desired.sources.revisions import Form, Wanted
 from homeostat.desired.sources.signatures import Signatures
@@ -279,8 +280,11 @@ class GitSources:
             address = repo.address
             if repo.credentials is not None and repo.credentials.username and address.password:
                 address = address._replace(username="", password="")
+            large = None
+            if repo.credentials is not None and repo.credentials.lfs:
+                large = LargeFiles(address, repo.credentials, shelf.store, self._private, self._web, self._tokens)
             remote = self._remotes[repo] = Remote(
-                address, repo.credentials, shelf, self._gates, self._private, self._limits, self._moved, self._tokens
+                address, repo.credentials, shelf, self._gates, self._private, self._limits, self._moved, self._tokens, large
             )
         remote.used = time.monotonic()
         return remote

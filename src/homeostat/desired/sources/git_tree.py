@@ -12,20 +12,33 @@ changes at its own path, and a miss below a link, a file or a missing folder han
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Protocol
 
 from pygit2 import Oid
 
 from homeostat.desired.sources.store import MAX_FILE, Store
-from homeostat.model.tree import Entry, EntryKind, IncomparableTreesError, Trace, Tree, TreeError
+from homeostat.model.tree import Entry, EntryKind, IncomparableTreesError, PendingError, Trace, Tree, TreeError
 
 _MAX_LINKS = 40
 _MAX_KEYS = 200_000
 _MAX_PLACES = 200_000
 _LFS = b"version https://git-lfs.github.com/spec/v1\n"
+_POINTER = re.compile(re.escape(_LFS) + rb"(?:ext-[^\n]*\n)*oid sha256:([0-9a-f]{64})\nsize ([0-9]{1,18})\n")
 
 _FILE, _DIRECTORY, _LINK = EntryKind.FILE, EntryKind.DIRECTORY, EntryKind.SYMLINK
+
+
+class Large(Protocol):
+    """The files that pointers stand for, by SHA-256 and size."""
+
+    def read(self, digest: str, size: int) -> bytes | None: ...
+
+    async def fetch(self, digest: str, size: int, config: str | None) -> None: ...
+
+    async def aclose(self) -> None: ...
 
 
 class PathRefusedError(TreeError):
@@ -51,11 +64,12 @@ class _Found:
 class GitTree(Tree):
     """The files of ``commit``. Made by :meth:`homeostat.desired.sources.git.GitSources.tree`.
 
-    ``lfs`` says that the repository uses Git LFS, whose pointer files are not what the render wants: reading one is then an error.
+    With ``lfs`` reading a pointer of Git LFS answers the file that it stands for, or raises :class:`PendingError` when that is not here yet;
+    without, a pointer is a file like any other.
     Besides :class:`TreeError`, every method may raise :class:`homeostat.desired.sources.errors.CacheError` when the disk is damaged.
     """
 
-    def __init__(self, store: Store, commit: str, root: Oid, *, lfs: bool = False) -> None:
+    def __init__(self, store: Store, commit: str, root: Oid, *, lfs: Large | None = None) -> None:
         self.commit = commit
         self._store = store
         self._root = root
@@ -87,8 +101,20 @@ class GitTree(Tree):
         if size > MAX_FILE:
             raise TreeError(f"{path}: the file has {size} bytes, more than the limit of {MAX_FILE}")
         data = self._store.blob(found.object_id)
-        if self._lfs and data.startswith(_LFS):
-            raise TreeError(f"{path}: the file is kept in Git LFS, which is not supported", hint="commit the file itself")
+        return data if self._lfs is None or not data.startswith(_LFS) else self._large(self._lfs, path, data)
+
+    def _large(self, files: Large, path: str, pointer: bytes) -> bytes:
+        """The file that an LFS pointer stands for. What only begins like a pointer is a file like any other."""
+        found = _POINTER.fullmatch(pointer)
+        if found is None:
+            return pointer
+        digest, size = found[1].decode(), int(found[2])
+        if size > MAX_FILE:
+            raise TreeError(f"{path}: the file (in Git LFS) has {size} bytes, more than the limit of {MAX_FILE}")
+        data = files.read(digest, size)
+        if data is None:
+            config = self.blob_of(".lfsconfig")
+            raise PendingError(f"{path}: the file is kept in Git LFS and has not been fetched", lambda: files.fetch(digest, size, config))
         return data
 
     def resolve(self, path: str) -> tuple[str, frozenset[str]]:

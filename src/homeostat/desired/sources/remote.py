@@ -25,7 +25,7 @@ from homeostat.desired.sources import failures, git_process
 from homeostat.desired.sources.credentials import Credentials
 from homeostat.desired.sources.errors import CommitMissingError, SourceError, UnauthorisedError, UnavailableError
 from homeostat.desired.sources.git_process import Finished
-from homeostat.desired.sources.git_tree import GitTree
+from homeostat.desired.sources.git_tree import GitTree, Large
 from homeostat.desired.sources.revisions import Wanted
 from homeostat.desired.sources.secrets import granted
 from homeostat.desired.sources.store import PREFIX, Store
@@ -130,10 +130,12 @@ class Remote:
         limits: Limits,
         on_moved: Callable[[str], None],
         sign_in: SignIn,
+        large: Large | None = None,
     ) -> None:
         self.address = address
         self._on_moved = on_moved
         self._sign_in = sign_in
+        self._large = large
         self._granted = credentials
         self.credentials = credentials
         self.store = shelf.store
@@ -234,7 +236,7 @@ class Remote:
         root = self.store.root_of(commit)
         if root is None:
             return None
-        tree = self._trees[commit] = GitTree(self.store, commit, root, lfs=self.credentials is not None and self.credentials.lfs)
+        tree = self._trees[commit] = GitTree(self.store, commit, root, lfs=self._large)
         while len(self._trees) > _MAX_TREES:
             self._trees.popitem(last=False)
         return tree
@@ -243,6 +245,8 @@ class Remote:
         """End what runs."""
         running = (self._running, self._waiting, self._shelf.tidied, *self._by_id.values())
         await tasks.cancel([task for task in running if task is not None])
+        if self._large is not None:
+            await self._large.aclose()
 
     def _leave_alone(self, *, fresh: bool) -> None:
         """Raise the last failure again while it is too early for another attempt. A fresh answer waits the shortest pause only."""

@@ -72,15 +72,24 @@ def granted(address: Address, credentials: Credentials | None, folder: Path, *, 
         shutil.rmtree(private, ignore_errors=True)
 
 
+def authorization(address: Address, credentials: Credentials) -> str:
+    """The header that signs in to ``address`` over HTTP; empty without anything to sign in with. Raises :class:`RefusedError`."""
+    username = credentials.username or address.username
+    password = credentials.password or address.password
+    if credentials.bearer_token and not (username and password):
+        _no_line_breaks(credentials.bearer_token, "bearer token")
+        return f"Bearer {credentials.bearer_token}"
+    if username or password:
+        return "Basic " + base64.b64encode(f"{username or 'git'}:{password}".encode()).decode()
+    return ""
+
+
 def _http(access: Access, address: Address, credentials: Credentials, private: Path, *, asked: bool) -> None:
     username = credentials.username or address.username
     password = credentials.password or address.password
     redirects = "initial"
-    if credentials.bearer_token and not (username and password):
-        _no_line_breaks(credentials.bearer_token, "bearer token")
-        access.settings.append(("http.extraHeader", f"Authorization: Bearer {credentials.bearer_token}"))
-        redirects = "false"
-    elif (username or password) and asked and not credentials.force_basic_auth:
+    header = authorization(address, credentials)
+    if header.startswith("Basic ") and (username or password) and asked and not credentials.force_basic_auth:
         host = address.host + (f":{address.port}" if address.port else "")
         access.environment |= {
             "GIT_ASKPASS": _script(private / "askpass", _ASKPASS),
@@ -88,9 +97,8 @@ def _http(access: Access, address: Address, credentials: Credentials, private: P
             "HOMEOSTAT_GIT_USERNAME": username or "git",
             "HOMEOSTAT_GIT_PASSWORD": password,
         }
-    elif username or password:
-        token = base64.b64encode(f"{username or 'git'}:{password}".encode()).decode()
-        access.settings.append(("http.extraHeader", f"Authorization: Basic {token}"))
+    elif header:
+        access.settings.append(("http.extraHeader", f"Authorization: {header}"))
         redirects = "false"
     access.settings.append(("http.followRedirects", redirects))
     if credentials.insecure:

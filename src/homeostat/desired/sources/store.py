@@ -25,6 +25,7 @@ from homeostat.desired.sources.errors import CacheError
 from homeostat.model.tree import EntryKind, Trace
 
 PREFIX = "refs/homeostat/"
+_LARGE = "refs/homeostat-lfs/"
 MAX_FILE = 64 * 1024 * 1024
 _MAX_NAMES = 500_000
 _UNUSED = 30 * 24 * 3600.0
@@ -216,6 +217,16 @@ class Store:
     def blob(self, blob: Oid) -> bytes:
         """The bytes of a file."""
         return bytes(self._object(blob, pygit2.Blob).data)
+
+    def large(self, digest: str) -> bytes | None:
+        """The bytes that were kept under ``digest``; ``None`` when there are none."""
+        reference = self._open().references.get(f"{_LARGE}{digest}")
+        return self.blob(Oid(hex=str(reference.target))) if reference is not None else None
+
+    def keep_large(self, digest: str, data: bytes) -> None:
+        """Keep ``data`` as the object that it is to Git, so that it is read as quickly. Blocks; for a thread other than the event loop's."""
+        repository = pygit2.Repository(str(self.path), pygit2.enums.RepositoryOpenFlag.NO_SEARCH)
+        repository.references.create(f"{_LARGE}{digest}", repository.create_blob(data), force=True)
 
     def remembered_changes(self, older: str, newer: str) -> Trace | None:
         return self._changes.get((older, newer))
