@@ -168,13 +168,19 @@ class Engine:
             self._something_moved.clear()
             moved, self._moved = self._moved, set()
             using = self._repositories_in_use()
+            resting: list[AppKey] = []
             for repository in moved:
                 for number, app in enumerate(using.get(repository, ())):
                     if not number % SPREAD_AT_ONCE:
                         await asyncio.sleep(0)  # who asked goes on first, and the loop turns: there may be thousands
                     touched = await self._desirer.touched(app)
-                    if touched is not Touched.SAME:
-                        self.queue.add(app.key, Priority.PERIODIC if touched is Touched.HOLDS else Priority.CHANGED)
+                    if touched is Touched.CHANGED:
+                        self.queue.add(app.key, Priority.CHANGED)
+                    elif touched is Touched.HOLDS:
+                        resting.append(app.key)
+            # Only now: with nothing more urgent in the queue yet, they would take all the workers.
+            for key in resting:
+                self.queue.add(key, Priority.PERIODIC)
 
     async def _poll(self) -> None:
         due: dict[str, float] = {}
