@@ -99,7 +99,7 @@ class Umbrella:
 
     async def mounted(self, dependencies: Dependencies, names: Mapping[str, str] | None = None, repository: Open = signed) -> Tree:
         files = {str(file.relative_to(self.root)): file.read_bytes() for file in self.root.rglob("*") if file.is_file()}
-        return await dependencies.mounted(ArchiveTree(files), self.path, repository=repository, names=names or {})
+        return await dependencies.mounted(ArchiveTree(files), self.path, repository=repository, names=lambda: names or {})
 
 
 @pytest.fixture

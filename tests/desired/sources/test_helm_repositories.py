@@ -317,3 +317,9 @@ async def test_tls_needs_a_known_authority_and_may_ask_for_a_certificate(
 
 def repository(fields: dict[str, str]) -> dict[str, object]:
     return {"metadata": {"name": "charts", "labels": {"argocd.argoproj.io/secret-type": "repository"}}, "stringData": fields}
+
+
+async def test_an_archive_that_the_server_calls_compressed_stays_what_it_is(server: HelmServer, charts: ChartSources) -> None:
+    body = (server.folder / "shop-1.0.0.tgz").read_bytes()
+    server.override["/shop-1.0.0.tgz"] = web.Response(body=body, headers={"Content-Encoding": "gzip", "Content-Type": "application/x-tar"})
+    assert (await charts.tree(ChartRepository(server.url), "shop", "1.0.0")).read("Chart.yaml")

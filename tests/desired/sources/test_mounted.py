@@ -135,6 +135,12 @@ def test_what_was_not_read_of_a_mounted_tree_changes_nothing(trees: Trees) -> No
     assert after.changed_since(before).isdisjoint(complete(before, ["apps/values.yaml", ".homeostat/ref/x/read"]))
 
 
+def test_the_changes_of_a_commit_are_not_copied_for_each_app(trees: Trees) -> None:
+    old, new = trees.make({"a": b"1"}), trees.make({"a": b"2"})
+    mount = {".homeostat/x": trees.make({"b": b"1"})}
+    assert MountedTree(new, mount).changed_since(MountedTree(old, mount)) is new.changed_since(old)
+
+
 def test_what_a_mount_point_hides_may_change(trees: Trees) -> None:
     before = make(trees, {"charts": {"x": {"hidden": b"1"}}}, {"charts/x": {"Chart.yaml": b""}})
     after = make(trees, {"charts": {"x": {"hidden": b"2"}}}, {"charts/x": {"Chart.yaml": b""}})

@@ -12,6 +12,7 @@ from typing import Any
 from homeostat.desired.sources import urls
 from homeostat.desired.sources.charts import ChartRepository
 from homeostat.desired.sources.credentials import Credentials, SecretFields, of_type
+from homeostat.model.errors import NotSupportedError
 
 _SIGN_IN = ("username", "password", "bearerToken", "tlsClientCertData")
 _Secrets = Sequence[Mapping[str, Any]]
@@ -44,6 +45,11 @@ def chart_repository(
     sign_in = template or own or same_host
     host = wanted.partition("://")[2].partition("/")[0] if not is_oci else wanted.partition("/")[0]
     ca = tls_certs.get(host, "") or tls_certs.get(_without_port(host), "")
+    if sign_in is not None and sign_in.flag("useAzureWorkloadIdentity"):
+        raise NotSupportedError(
+            f"Secret {sign_in.name}: field useAzureWorkloadIdentity: signing in to a registry with Azure workload identity is not supported",
+            hint="use username and password (a token of the registry)",
+        )
     if sign_in is None:
         return ChartRepository(url, Credentials(ca=ca), everywhere)
     base = own or sign_in

@@ -54,7 +54,7 @@ class Dependencies:
         path: str,
         *,
         repository: Callable[[str], ChartRepository],
-        names: Mapping[str, str],
+        names: Callable[[], Mapping[str, str]],
         fresh: bool = False,
         since: float | None = None,
     ) -> Tree:
@@ -84,10 +84,11 @@ class Dependencies:
         trees = await together(*(fetched(missing) for missing in answer.missing))
         return mounted(tree, {missing.mount: fetched for missing, fetched in zip(answer.missing, trees, strict=True)})
 
-    async def _missing(self, tree: Tree, path: str, names: Mapping[str, str]) -> _Answer:
+    async def _missing(self, tree: Tree, path: str, named: Callable[[], Mapping[str, str]]) -> _Answer:
         found = _read(tree, path)
         if found is None:
             return _Answer()
+        names = named()
         key = hashlib.sha256(msgspec.msgpack.encode((path, found, dict(names)))).hexdigest()
         known = self._answers.get(key)
         if known is None:

@@ -8,7 +8,9 @@ askers costs at most two. Choosing among versions and the archives themselves ar
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
+import os
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
@@ -24,6 +26,8 @@ from homeostat.evaluate.errors import EvaluateError
 MAX_INDEX = 48 * 1024 * 1024
 """Bytes of an index.yaml. The largest public ones have 20 MB."""
 MAX_CHART = 64 * 1024 * 1024
+_UNUSED = 30 * 24 * 3600.0
+"""Seconds after which an index that no process has asked for goes."""
 
 
 class Version(msgspec.Struct, frozen=True):
@@ -135,6 +139,7 @@ class HelmRepository:
 
     def _load(self) -> Index | None:
         try:
+            os.utime(self._file)
             return msgspec.json.decode(self._file.read_bytes(), type=Index)
         except (OSError, msgspec.DecodeError):
             return None
@@ -144,6 +149,11 @@ class HelmRepository:
         scratch = self._file.with_suffix(f".{uuid4().hex}.new")
         scratch.write_bytes(msgspec.json.encode(index))
         scratch.rename(self._file)
+        long_ago = time.time() - _UNUSED
+        for path in self._file.parent.iterdir():
+            with contextlib.suppress(FileNotFoundError):
+                if path.stat().st_mtime < long_ago:
+                    path.unlink()
 
 
 def _entries(found: Mapping[str, object]) -> dict[str, tuple[Version, ...]]:

@@ -82,18 +82,28 @@ class MountedTree(Tree):
     def changed_since(self, older: Tree) -> Trace:
         """A tree of another kind counts as one without mount points."""
         before = older if isinstance(older, MountedTree) else MountedTree(older, {})
-        if not self.mounts and not before.mounts:
-            return self.base.changed_since(before.base)
-        changed: set[str] = set()
         shared = self.mounts.keys() & before.mounts.keys()
-        if self.base.id != before.base.id:
-            changed = {key for key in self.base.changed_since(before.base) if not any(_at_or_below(key, mount) for mount in shared)}
+        hiding = [mount for mount in shared if self._hides(mount) or before._hides(mount)]  # noqa: SLF001 - the same class
+        of_base = self.base.changed_since(before.base) if self.base.id != before.base.id else frozenset()
+        if not hiding and self._mounted_ids() == before._mounted_ids():  # noqa: SLF001
+            return of_base  # as it is, for it may be long and is the same for all apps of a commit
+        changed = {key for key in of_base if not any(_at_or_below(key, mount) for mount in hiding)}
         for mount in shared:
             changed.update(_changes_at(mount, self.mounts[mount], before.mounts[mount]))
         for mount in self.mounts.keys() ^ before.mounts.keys():
             changed |= {mount, f"{mount}/"}
             changed.update(key for folder in _folders(mount) for key in (folder, f"{folder}/"))
         return frozenset(changed - {""})
+
+    def _mounted_ids(self) -> dict[str, str]:
+        return {path: tree.id for path, tree in self.mounts.items()}
+
+    def _hides(self, mount: str) -> bool:
+        """Whether the base may have something at the mount point."""
+        try:
+            return self.base.stat(mount) is not None
+        except TreeError:
+            return True
 
     def _find(self, path: str) -> _Place:
         names = [name for name in path.split("/") if name not in {"", "."}]

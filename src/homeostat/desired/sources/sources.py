@@ -105,7 +105,9 @@ class Sources:
         def repository(url: str) -> ChartRepository:
             return self._chart_repository(url, project, source.helm is not None and source.helm.pass_credentials)
 
-        return await self._dependencies.mounted(tree, path, repository=repository, names=self._names(project), fresh=fresh, since=since)
+        return await self._dependencies.mounted(
+            tree, path, repository=repository, names=lambda: self._names(project), fresh=fresh, since=since
+        )
 
     async def poll(self, source: Source, project: str) -> bool:
         """Ask the server, and say whether anything moved."""

@@ -160,7 +160,9 @@ class Web:
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(resolver=resolver, limit=64),
             cookie_jar=aiohttp.DummyCookieJar(),
-            headers={"User-Agent": "homeostat"},
+            # An archive that a server calls gzipped must stay what its digest is of, and nothing may grow behind our back.
+            headers={"User-Agent": "homeostat", "Accept-Encoding": "identity"},
+            auto_decompress=False,
             timeout=aiohttp.ClientTimeout(self._limits.total, sock_connect=self._limits.connect, sock_read=self._limits.silence),
         )
         return self
