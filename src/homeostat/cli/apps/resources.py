@@ -52,7 +52,8 @@ def print_resources(app: Object, *, wide: bool) -> None:
     rows = []
     for one in words.resources_of(app):
         health = words.part(one, "health")
-        note = "to be pruned" if one.get("requiresPruning") else str(health.get("message") or said.get(key_in(one)) or "")
+        kept = "hook" if one.get("hook") else "to be pruned" if one.get("requiresPruning") else ""
+        note = kept or str(health.get("message") or said.get(key_in(one)) or "")
         row = [
             str(one.get("group") or ""),
             str(one.get("kind")),
