@@ -100,7 +100,7 @@ def test_an_option_changes_its_field_and_no_other(spec: dict[str, Any], given: d
         ({}, {"helm_set": ("x",)}, "--helm-set x: expected NAME=VALUE"),
         (source(kustomize={"namePrefix": "a-"}), {"parameters": ("a=b",)}, "--parameter: parameters are for Helm charts"),
         ({}, {"kustomize_replica": ("web=many",)}, "--kustomize-replica web=many: expected a whole number"),
-        ({"sources": [{"repoURL": REPO}]}, {"revision": "v2"}, "the app has several sources"),
+        ({"sources": [{"repoURL": REPO}]}, {"revision": "v2"}, "the app has several sources: say which"),
     ],
 )
 def test_options_that_make_no_sense_are_refused(spec: dict[str, Any], given: dict[str, Any], message: str) -> None:

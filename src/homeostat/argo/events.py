@@ -75,7 +75,7 @@ def _begun(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
 
 def _started(state: Mapping[str, Any]) -> Iterator[Happening]:
     operation = _part(state, "operation")
-    revision = _part(operation, "sync").get("revision") or _part(state, "syncResult").get("revision") or ""
+    revision = _revision(_part(operation, "sync")) or _revision(_part(state, "syncResult"))
     by = _part(operation, "initiatedBy")
     if by.get("automated"):
         yield Happening("OperationStarted", f"Initiated automated sync to '{revision}'")
@@ -85,7 +85,7 @@ def _completed(state: Mapping[str, Any]) -> Happening:
     partial = bool(_part(_part(state, "operation"), "sync").get("resources"))
     words = ["Partial sync operation" if partial else "Sync operation"]
     if state.get("syncResult"):
-        words += ["to", str(_part(state, "syncResult").get("revision") or "")]
+        words += ["to", _revision(_part(state, "syncResult"))]
     if state.get("phase") == OperationPhase.SUCCEEDED:
         return Happening("OperationCompleted", " ".join([*words, "succeeded"]))
     return Happening("OperationCompleted", " ".join([*words, "failed:", str(state.get("message") or "")]), "Warning")
@@ -210,6 +210,11 @@ class EventWriter:
             "firstTimestamp": moment,
             "lastTimestamp": moment,
         }
+
+
+def _revision(part: Mapping[str, Any]) -> str:
+    """Those of several sources with commas between, as Argo CD tells them."""
+    return ", ".join(map(str, part.get("revisions") or ())) or str(part.get("revision") or "")
 
 
 def _part(status: Mapping[str, Any], field: str) -> Mapping[str, Any]:

@@ -8,6 +8,7 @@ import click
 
 _COMMANDS = {
     "actions": ("actions", "List and run actions on an app's objects: restart, scale, …"),
+    "add-source": ("edit", "Add a source to an app."),
     "confirm-deletion": ("confirm", "Confirm what an app is about to delete."),
     "create": ("edit", "Create an app."),
     "delete": ("delete", "Delete apps, with or without their objects."),
@@ -20,6 +21,7 @@ _COMMANDS = {
     "manifests": ("manifests", "Print an app's objects, as in Git or as in the cluster."),
     "patch": ("patch", "Patch an app."),
     "refresh": ("refresh", "Have an app looked at anew."),
+    "remove-source": ("edit", "Take one of several sources away from an app."),
     "resources": ("resources", "List an app's objects, or the tree below them."),
     "rollback": ("rollback", "Sync an app to what was deployed before."),
     "set": ("edit", "Change an app's source, destination or policy."),

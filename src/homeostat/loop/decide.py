@@ -15,7 +15,7 @@ from homeostat.model import times
 from homeostat.model.app import App
 from homeostat.model.objects import Key
 from homeostat.model.report import ResourceReport
-from homeostat.model.sync import OperationPhase, OperationState, SourceWords, SyncStatus
+from homeostat.model.sync import OperationPhase, OperationState, SourceWords, SyncStatus, parted
 from homeostat.model.windows import permitted
 from homeostat.sync import retry
 from homeostat.sync.step import TERMINATED
@@ -99,7 +99,9 @@ def _due(app: App, *, revision: str, source: SourceWords, resources: Sequence[Re
         return Decision(
             Verdict.NOTHING,
             "nothing would be left",
-            condition="Skipping sync attempt to " + revision + ": auto-sync will wipe out all resources (set allowEmpty if that is meant)",
+            condition="Skipping sync attempt to "
+            + _told(revision)
+            + ": auto-sync will wipe out all resources (set allowEmpty if that is meant)",
         )
     if state is None or state.revision != revision or (state.source is not None and state.source != source):
         return Decision(Verdict.SYNC, "a new revision or source")
@@ -111,7 +113,7 @@ def _due(app: App, *, revision: str, source: SourceWords, resources: Sequence[Re
 
 
 def _after_failure(app: App, state: OperationState, *, revision: str, now: float) -> Decision:
-    text = f"Failed last sync attempt to [{revision}]: {state.message}"
+    text = f"Failed last sync attempt to [{_told(revision)}]: {state.message}"
     if state.message == TERMINATED:
         return Decision(Verdict.NOTHING, "somebody called it off", condition=f"{text} (waiting for a new revision, or for a sync by hand)")
     if app.policy.retry is not None and app.policy.retry.limit >= 0:
@@ -126,6 +128,11 @@ def _after_failure(app: App, state: OperationState, *, revision: str, now: float
             Verdict.LATER, "the last sync failed", seconds=wait, condition=f"{text} (next attempt at {times.clock(now + wait)})"
         )
     return Decision(Verdict.SYNC, "another attempt after a failure")
+
+
+def _told(revision: str) -> str:
+    """As Argo CD tells the revisions of several sources."""
+    return " ".join(parted(revision))
 
 
 def _heal(state: OperationState, *, now: float) -> Decision:

@@ -19,6 +19,7 @@ from homeostat.cli import output as out
 from homeostat.cli.apps import inside
 from homeostat.cli.apps.common import Command, Place, app_argument, file_roots_option, local_options, verb
 from homeostat.cli.apps.local import texts
+from homeostat.cli.apps.several import revision_of, revisions_options
 from homeostat.compare import mask
 from homeostat.compare.drift import Difference
 from homeostat.live.errors import ApiError, NotFoundError
@@ -64,6 +65,7 @@ class Change(msgspec.Struct):
 @click.option("--refresh", is_flag=True, help="Ask the source anew (which is always done).")
 @click.option("--hard-refresh", is_flag=True, help="Render again, too (which is always done).")
 @click.option("--exit-code/--no-exit-code", default=True, help="Exit with 1 when something differs. [default: exit-code]")
+@revisions_options
 @local_options
 @file_roots_option
 @click.option("-o", "--output", type=click.Choice(["diff", "table", "wide", "json", "yaml", "name"]), default="diff", show_default=True)
@@ -79,6 +81,7 @@ async def diff(
     local_root: Path | None,
     file_roots: tuple[Path, ...],
     output: str,
+    **given: Any,
 ) -> int:
     """Show what a sync would change, from what is live to what the API server says it would become.
 
@@ -86,11 +89,12 @@ async def diff(
     have equal masks. What differs but is ignored (ignoreDifferences) is not shown.
     """
     del refresh, hard_refresh  # Nothing is kept from earlier looks: each of them is both.
-    if local is not None and revision:
+    if local is not None and (revision or given["revisions"]):
         raise click.UsageError("--local and --revision: expected one of them")
     async with inside.looking(place, name, file_roots) as (parts, app):
         brought = await texts(parts, app, local, local_root) if local is not None else ()
-        changes, problems = await compared(parts, app, revision=revision, texts=brought)
+        asked = revision_of({"spec": app.spec}, {**given, "revision": revision})
+        changes, problems = await compared(parts, app, revision=asked, texts=brought)
     print_changes(changes, output)
     for problem in problems:
         out.say("error", problem)

@@ -18,6 +18,7 @@ from homeostat.cli.apps import words
 from homeostat.cli.apps.common import Place, Seconds, app_argument, verb
 from homeostat.cli.apps.control import Applications, connected
 from homeostat.cli.apps.errors import RefusedError
+from homeostat.cli.apps.several import added, removed, source_options
 from homeostat.cli.apps.spec import edited
 from homeostat.live.errors import AlreadyExistsError, NotFoundError
 from homeostat.model import yaml
@@ -56,6 +57,7 @@ _OPTIONS: tuple[tuple[tuple[str, ...], dict[str, Any]], ...] = (
     (("--helm-set-file",), {"multiple": True, "metavar": "NAME=FILE", "help": "A Helm value from a file in the repository."}),
     (("-p", "--parameter", "parameters"), {**_MANY, "help": "A parameter of the source; the same as --helm-set."}),
     (("--helm-chart",), {"help": "A chart of a Helm repository."}),
+    (("--ref",), {"metavar": "NAME", "help": "The name by which value files of other sources are found in this one ($NAME/path)."}),
     (("--release-name",), {"help": "The name of the Helm release. [default: the app's]"}),
     (("--helm-namespace",), {"help": "The namespace that a chart sees."}),
     (("--helm-kube-version",), {"help": "The Kubernetes version that a chart sees."}),
@@ -142,10 +144,11 @@ async def create(place: Place, *, name: str | None, file: str | None, upsert: bo
 @verb("set")
 @app_argument
 @_spec_options
+@source_options
 async def set_app(place: Place, *, name: str, **given: Any) -> None:
     """Change an app's source, destination or policy. What is not named stays as it is."""
     validate = given.pop("validate")
-    if not any(value not in (None, ()) for value in given.values()):
+    if not any(value not in (None, ()) for option, value in given.items() if option not in {"source_position", "source_name"}):
         raise click.UsageError("say what to change")
     async with connected(place) as applications:
         current = await applications.get(name)
@@ -159,6 +162,43 @@ async def set_app(place: Place, *, name: str, **given: Any) -> None:
 
         before, after = await applications.change(name, decide)
         click.echo(f"application.argoproj.io/{words.name_of(before)} {'unchanged' if after is None else 'configured'}")
+
+
+@verb("add-source")
+@app_argument
+@_spec_options
+@click.option("--source-name", help="The name of the new source.")
+async def add_source(place: Place, *, name: str, source_name: str | None, **given: Any) -> None:
+    """Add a source to an app, behind those that it has. Options that say nothing of a source are refused."""
+    given.pop("validate")
+    given.update(await _literal(given))
+    alone = edited({}, given)
+    if alone.keys() - {"source"} or "source" not in alone or given["labels"] or given["annotations"]:
+        raise click.UsageError("give options of the new source, and no others")
+    source = {**alone["source"], **({"name": source_name} if source_name else {})}
+    await _change_spec(place, name, lambda spec: added(spec, source))
+
+
+@verb("remove-source")
+@app_argument
+@source_options
+async def remove_source(place: Place, *, name: str, **given: Any) -> None:
+    """Take one of several sources away from an app."""
+    await _change_spec(place, name, lambda spec: removed(spec, given))
+
+
+async def _change_spec(place: Place, name: str, change: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
+    async with connected(place) as applications:
+
+        def decide(app: Object) -> dict[str, Any] | None:
+            spec = words.part(app, "spec")
+            patch = statuses.merge_patch(spec, change(spec))
+            return {"spec": patch} if patch else None
+
+        current = await applications.get(name)
+        await refuse_unreadable(applications, {**current, "spec": change(words.part(current, "spec"))})
+        await applications.change(name, decide)
+        click.echo(f"application.argoproj.io/{words.name_of(current)} configured")
 
 
 async def _literal(given: dict[str, Any]) -> dict[str, Any]:

@@ -77,19 +77,16 @@ async def get(
 
 
 def _print(app: Object, *, wide: bool, windows: Sequence[tuple[str, str]]) -> None:
-    source, status = words.source_of(app), words.part(app, "status")
+    status = words.part(app, "status")
     sync, health = words.part(status, "sync"), words.part(status, "health")
-    revision = str(sync.get("revision") or "") if wide else words.short(sync.get("revision"))
+    revision = words.revision_in(sync, wide=wide) if sync.get("revision") or sync.get("revisions") else ""
     state = words.part(status, "operationState")
     lines: list[tuple[str, Any]] = [
         ("Name", f"{app['metadata']['namespace']}/{words.name_of(app)}" if wide else words.name_of(app)),
         ("Project", words.project_of(app)),
         ("Cluster", words.cluster_of(app)),
         ("Namespace", words.part(app, "spec", "destination").get("namespace")),
-        ("Repo", words.repository_of(app)),
-        ("Path", source.get("path") or source.get("chart")),
-        ("Target", source.get("targetRevision") or "HEAD"),
-        ("Type", status.get("sourceType")),
+        *_source_lines(app),
         ("Policy", words.policy_of(app)),
         ("Options", ", ".join(map(str, words.part(app, "spec", "syncPolicy").get("syncOptions") or ()))),
         *windows,
@@ -110,6 +107,26 @@ def _print(app: Object, *, wide: bool, windows: Sequence[tuple[str, str]]) -> No
         out.print_fields([(kind, str(condition.get("message") or ""))], colours={})
 
 
+def _source_lines(app: Object) -> list[tuple[str, Any]]:
+    """What is known of the source; of several, a line of each with its position."""
+    status, sources = words.part(app, "status"), words.items(app, "spec", "sources")
+    if not sources:
+        source = words.source_of(app)
+        return [
+            ("Repo", words.repository_of(app)),
+            ("Path", source.get("path") or source.get("chart")),
+            ("Target", source.get("targetRevision") or "HEAD"),
+            ("Type", status.get("sourceType")),
+        ]
+    types = [*(status.get("sourceTypes") or ()), *("" for _ in sources)]
+    lines: list[tuple[str, Any]] = []
+    for number, (source, kind) in enumerate(zip(sources, types, strict=False), 1):
+        about = [str(source.get("targetRevision") or "HEAD"), kind, f"${source['ref']}" if source.get("ref") else "", source.get("name")]
+        where = f"{words.repository_in(source)} {source.get('path') or source.get('chart') or ''}".rstrip()
+        lines.append((f"Source {number}", f"{where} ({', '.join(str(one) for one in about if one)})"))
+    return lines
+
+
 def _operation_line(state: dict[str, Any]) -> str:
     if not state:
         return ""
@@ -119,8 +136,9 @@ def _operation_line(state: dict[str, Any]) -> str:
 
 
 def _print_parameters(app: Object) -> None:
-    source = words.source_of(app)
-    options = {kind: source[kind] for kind in ("helm", "kustomize", "directory", "plugin") if source.get(kind)}
+    sources = words.items(app, "spec", "sources")
+    shown = [_options_of(source) for source in sources or [words.source_of(app)]]
+    options: Any = shown if sources and any(shown) else shown[0]
     click.echo()
     if not options:
         click.echo("the source has no options")
@@ -128,6 +146,10 @@ def _print_parameters(app: Object) -> None:
     from homeostat.model import yaml  # noqa: PLC0415
 
     click.echo(yaml.dump(options), nl=False)
+
+
+def _options_of(source: dict[str, Any]) -> dict[str, Any]:
+    return {kind: source[kind] for kind in ("helm", "kustomize", "directory", "plugin") if source.get(kind)}
 
 
 def _print_operation(app: Object) -> None:
@@ -141,7 +163,7 @@ def _print_operation(app: Object) -> None:
     fields = [
         ("Operation", "Sync (dry run)" if sync.get("dryRun") else "Sync"),
         ("By", "the controller" if by.get("automated") else by.get("username") or "somebody"),
-        ("Revision", words.part(state, "syncResult").get("revision") or sync.get("revision")),
+        ("Revision", words.revision_in(words.part(state, "syncResult") or sync, wide=True)),
         ("Phase", state.get("phase")),
         ("Started", state.get("startedAt")),
         ("Finished", state.get("finishedAt")),

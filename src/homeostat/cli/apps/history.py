@@ -32,17 +32,16 @@ async def history(place: Place, *, name: str, output: str) -> None:
     rows = []
     for entry in entries:
         by = words.part(entry, "initiatedBy")
-        source = words.part(entry, "source") or next(iter(words.items(entry, "sources")), {})
-        revision = entry.get("revision") or next(iter(entry.get("revisions") or ()), "")
+        sources = words.items(entry, "sources") or [words.part(entry, "source")]
         row = [
             str(entry.get("id")),
             str(entry.get("deployedAt") or words.NOTHING),
-            revision if wide else words.short(revision),
-            str(source.get("targetRevision") or "HEAD"),
+            words.revision_in(entry, wide=wide),
+            ", ".join(str(source.get("targetRevision") or "HEAD") for source in sources),
             "automated" if by.get("automated") else str(by.get("username") or words.NOTHING),
         ]
         if wide:
-            row += [words.repository_in(source), str(source.get("path") or source.get("chart") or words.NOTHING)]
+            row += [", ".join(map(words.repository_in, sources)), ", ".join(map(words.folder_in, sources))]
         rows.append(row)
     columns = ["id", "deployed", "revision", "target", "by"]
     out.print_table([*columns, *(["repo", "path"] if wide else [])], rows)

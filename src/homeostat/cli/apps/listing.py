@@ -54,7 +54,7 @@ def _row(app: Object, *, wide: bool) -> list[str]:
         words.project_of(app),
         words.sync_of(app),
         words.health_of(app),
-        words.short(sync.get("revision")),
+        words.revision_in(sync),
         str(words.part(app, "spec", "destination").get("namespace") or words.NOTHING),
         words.policy_of(app),
         words.ago(app["metadata"].get("creationTimestamp")),

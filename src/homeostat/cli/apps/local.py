@@ -21,6 +21,8 @@ from homeostat.wiring import Parts
 
 async def texts(parts: Parts, app: App, folder: Path, root: Path | None) -> tuple[str, ...]:
     """The objects that ``folder`` renders to, each as JSON. Raises :class:`RefusedError`, :class:`~homeostat.desired.errors.RenderError`."""
+    if len(app.sources) > 1:
+        raise RefusedError(f"app `{app.key.name}` has several sources, and a local folder cannot stand for all of them")
     folder, above = await asyncio.to_thread(_resolved, folder, root)
     if not folder.is_relative_to(above):
         raise RefusedError(f"{folder} is not below {above}", hint="give a `--local-repo-root` that holds it")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -13,6 +14,7 @@ from homeostat.cli.apps.control import connected
 from homeostat.cli.apps.local import texts
 from homeostat.cli.apps.printing import print_objects
 from homeostat.cli.apps.resources import key_in
+from homeostat.cli.apps.several import revision_of, revisions_options
 from homeostat.compare import mask
 from homeostat.live.client import Client
 from homeostat.live.discovery import Discovery
@@ -28,6 +30,7 @@ _AT_ONCE = 16
 @app_argument
 @click.option("--source", type=click.Choice(["git", "live"]), default="git", show_default=True, help="Where they are taken from.")
 @click.option("--revision", default="", help="This branch, tag or commit instead of what the app names.")
+@revisions_options
 @local_options
 @file_roots_option
 @output_option(default="yaml")
@@ -41,13 +44,14 @@ async def manifests(
     local_root: Path | None,
     file_roots: tuple[Path, ...],
     output: str,
+    **given: Any,
 ) -> None:
     """Print an app's objects, as rendered from Git (this program renders them itself) or as they are in the cluster.
 
     Values of Secrets are masked: equal values have equal masks.
     """
     if source == "live":
-        if revision or local:
+        if revision or given["revisions"] or local:
             raise click.UsageError("--revision and --local say nothing about what is live")
         objects = await _live(place, name)
     else:
@@ -56,7 +60,8 @@ async def manifests(
             if local is not None:
                 wanted = parts.desirer.handed_in(app, await texts(parts, app, local, local_root), memory)
             else:
-                wanted = await parts.desirer.wanted(app, memory, revision=revision, asked_at=asyncio.get_running_loop().time())
+                asked = revision_of({"spec": app.spec}, {**given, "revision": revision})
+                wanted = await parts.desirer.wanted(app, memory, revision=asked, asked_at=asyncio.get_running_loop().time())
         objects = [desired.object for desired in (*wanted.objects.values(), *wanted.hooks)]
     shown = [obj for obj in mask.masked(*objects) if obj is not None]
     print_objects(shown, output)

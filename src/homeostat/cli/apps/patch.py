@@ -29,7 +29,9 @@ async def patch(place: Place, *, name: str, body: str, kind: Literal["json", "me
         before = await applications.get(name)
         namespace, plain = before["metadata"]["namespace"], words.name_of(before)
         if checked:
-            await refuse_unreadable(applications, await applications.client.patch(APPLICATIONS, namespace, plain, wanted, kind=kind, dry_run=True))
+            await refuse_unreadable(
+                applications, await applications.client.patch(APPLICATIONS, namespace, plain, wanted, kind=kind, dry_run=True)
+            )
         after = await applications.client.patch(APPLICATIONS, namespace, plain, wanted, kind=kind)
     changed = after["metadata"]["resourceVersion"] != before["metadata"]["resourceVersion"]
     click.echo(f"application.argoproj.io/{plain} {'patched' if changed else 'unchanged'}")

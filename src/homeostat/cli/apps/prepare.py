@@ -18,6 +18,7 @@ from homeostat.cli.apps.diff import compared, print_changes
 from homeostat.cli.apps.errors import RefusedError
 from homeostat.cli.apps.local import texts
 from homeostat.cli.apps.operations import Prepared
+from homeostat.cli.apps.several import revision_of
 from homeostat.loop.memory import Memory
 from homeostat.model.app import App
 from homeostat.model.objects import Key, Object
@@ -33,7 +34,7 @@ async def prepared(place: Place, name: str, given: Mapping[str, Any], file_roots
         _warn_of_secrets(name, manifests)
         resources = await _labelled(parts, app, given, manifests) if given["labels"] else ()
         if given["preview_changes"]:
-            changes, problems = await compared(parts, app, revision=given["revision"], texts=manifests)
+            changes, problems = await compared(parts, app, revision=revision_of({"spec": app.spec}, given), texts=manifests)
             print_changes(changes, "diff")
             for problem in problems:
                 out.say("warning", problem)
@@ -56,7 +57,9 @@ async def _labelled(parts: Parts, app: App, given: Mapping[str, Any], manifests:
     if manifests:
         wanted = parts.desirer.handed_in(app, manifests, memory)
     else:
-        wanted = await parts.desirer.wanted(app, memory, revision=given["revision"], asked_at=asyncio.get_running_loop().time())
+        wanted = await parts.desirer.wanted(
+            app, memory, revision=revision_of({"spec": app.spec}, given), asked_at=asyncio.get_running_loop().time()
+        )
     chosen = tuple(_selection(key) for key, desired in wanted.objects.items() if _has(desired.object, given["labels"]))
     if not chosen:
         raise RefusedError(

@@ -116,7 +116,7 @@ def judge(name: str, app: Object, progress: Progress, *, partial: bool, dry_run:
             + (", …" if len(kept) > 3 else ""),
             hint=f"`homeostat app sync {name} --prune` deletes what is no longer in Git",
         )
-    revision = words.short(words.part(state, "syncResult").get("revision"))
+    revision = words.revision_in(words.part(state, "syncResult"))
     return f"app `{name}` {'would be' if dry_run else 'is'} synced to {revision}: {message}"
 
 

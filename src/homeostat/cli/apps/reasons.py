@@ -141,7 +141,7 @@ def _spans(sync: Delivery, at: float, slack: float) -> bool:
 
 def _recorded(entry: dict[str, Any]) -> Delivery:
     return Delivery(
-        str(entry.get("revision") or ""),
+        words.revision_in(entry, wide=True),
         str(entry.get("deployStartedAt") or ""),
         str(entry.get("deployedAt") or ""),
         _by(words.part(entry, "initiatedBy")),
@@ -152,7 +152,7 @@ def _recorded(entry: dict[str, Any]) -> Delivery:
 
 def _under_way(state: dict[str, Any], result: dict[str, Any]) -> Delivery:
     return Delivery(
-        str(words.part(state, "syncResult").get("revision") or ""),
+        words.revision_in(words.part(state, "syncResult"), wide=True),
         str(state.get("startedAt") or ""),
         str(state.get("finishedAt") or ""),
         _by(words.part(state, "operation", "initiatedBy")),

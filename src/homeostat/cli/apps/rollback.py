@@ -53,7 +53,7 @@ async def rollback(
             "syncStrategy": {"apply": {}},
         }
         before, _ = await request(applications, name, operation(sync))
-        click.echo(f"rolling app `{name}` back to {entry['id']} ({words.short(entry.get('revision'))})", err=True)
+        click.echo(f"rolling app `{name}` back to {entry['id']} ({words.revision_in(entry)})", err=True)
         end, progress = await watch(applications, name, before, printer(), seconds=timeout)
     click.echo(judge(name, end, progress, partial=False, dry_run=False))
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from homeostat.cli.apps import words
+from homeostat.cli.apps.several import in_one
 from homeostat.model.errors import InvalidError
 
 Data = dict[str, Any]
@@ -20,6 +21,7 @@ TEXTS: Mapping[str, tuple[str, ...]] = {
     "path": ("source", "path"),
     "revision": ("source", "targetRevision"),
     "helm_chart": ("source", "chart"),
+    "ref": ("source", "ref"),
     "release_name": ("source", "helm", "releaseName"),
     "helm_namespace": ("source", "helm", "namespace"),
     "helm_kube_version": ("source", "helm", "kubeVersion"),
@@ -75,9 +77,7 @@ def edited(spec: Data, given: Mapping[str, Any], *, source_type: str = "") -> Da
     """
     new = copy.deepcopy(spec)
     if new.get("sources") and any(_touches_source(name) for name, value in given.items() if value not in (None, ())):
-        raise InvalidError(
-            "the app has several sources: these options cannot say which of them they mean", hint="edit it with `kubectl edit`"
-        )
+        return in_one(new, given, lambda one: edited(one, given, source_type=source_type))
     for name, path in TEXTS.items():
         if given.get(name) is not None:
             put(new, path, given[name] or None)

@@ -14,12 +14,14 @@ from homeostat.cli.apps.control import Applications, connected
 from homeostat.cli.apps.errors import RefusedError
 from homeostat.cli.apps.operations import Prepared, ResourceFilter, operation, options_for, refuse_unknown, request
 from homeostat.cli.apps.progress import judge, watch
+from homeostat.cli.apps.several import revision_of, revisions_of, revisions_options
 from homeostat.model.objects import Object
 
 
 @verb("sync")
 @apps_argument
 @click.option("--revision", default="", help="Sync to this branch, tag or commit instead of what the app names.")
+@revisions_options
 @click.option(
     "--resource", "resources", multiple=True, type=ResourceFilter(), help="Only this object ('!' leaves it out); can be given again."
 )
@@ -66,7 +68,7 @@ async def sync(
     Exits with 1 when a sync does not succeed, or leaves objects that would have to be pruned. Several apps are synced one after the other. The
     controller carries the sync out: it goes on when this program is interrupted.
     """
-    if given["local"] and given["revision"]:
+    if given["local"] and (given["revision"] or given["revisions"]):
         raise click.UsageError("--local and --revision: expected one of them")
     if given["labels"] and given["resources"]:
         raise click.UsageError("--label and --resource: expected one of them")
@@ -136,6 +138,7 @@ def asked_for(app: Object, given: dict[str, Any], ready: Prepared) -> dict[str, 
         }
     wanted = {
         "revision": given["revision"],
+        "revisions": list(revisions_of(app, given)),
         "prune": given["prune"],
         "dryRun": given["dry_run"],
         "resources": [*given["resources"], *ready.resources],
@@ -157,6 +160,7 @@ def _refuse_local(app: Object, name: str, given: dict[str, Any]) -> None:
 
 def _refuse_revision(app: Object, name: str, given: dict[str, Any]) -> None:
     """An automated sync would take it back at once; argocd refuses it, too."""
+    given = {**given, "revision": revision_of(app, given)}
     target = str(words.source_of(app).get("targetRevision") or "HEAD")
     if given["revision"] and given["revision"] != target and not given["dry_run"] and words.is_automated(app):
         raise RefusedError(

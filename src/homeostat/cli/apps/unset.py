@@ -12,8 +12,8 @@ from homeostat.argo.status import merge_patch
 from homeostat.cli.apps import words
 from homeostat.cli.apps.common import Place, app_argument, verb
 from homeostat.cli.apps.control import connected
+from homeostat.cli.apps.several import in_one, source_options
 from homeostat.cli.apps.spec import Data, image_name, put, without_empty
-from homeostat.model.errors import InvalidError
 from homeostat.model.objects import Object
 
 FIELDS: Mapping[str, tuple[str, ...]] = {
@@ -45,9 +45,10 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
 @click.option("--pass-credentials", is_flag=True, help="That credentials are sent to all domains.")
 @click.option("--plugin-env", "variables", multiple=True, metavar="NAME", help="This variable of a plugin.")
 @click.option("--ref", is_flag=True, help="The name by which other sources know this one.")
+@source_options
 async def unset(place: Place, *, name: str, **given: Any) -> None:
     """Take parameters of an app's source away. What is not there is not missed."""
-    if not any(given.values()):
+    if not any(value for option, value in given.items() if option not in {"source_position", "source_name"}):
         raise click.UsageError("say what to take away")
 
     def decide(app: Object) -> dict[str, Any] | None:
@@ -61,11 +62,9 @@ async def unset(place: Place, *, name: str, **given: Any) -> None:
 
 
 def less(spec: Data, given: Mapping[str, Any]) -> Data:
-    """A copy of ``spec`` without what the options name. Raises :class:`InvalidError` for an app with several sources."""
+    """A copy of ``spec`` without what the options name. Raises :class:`InvalidError` when they do not say which of several sources they mean."""
     if spec.get("sources"):
-        raise InvalidError(
-            "the app has several sources: these options cannot say which of them they mean", hint="edit it with `homeostat app edit`"
-        )
+        return in_one(spec, given, lambda one: less(one, given))
     new = copy.deepcopy(spec)
     for option, path in FIELDS.items():
         if given.get(option):

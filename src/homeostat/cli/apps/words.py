@@ -90,6 +90,12 @@ def short(revision: Any) -> str:
     return text[:7] if is_commit else text or NOTHING
 
 
+def revision_in(part: dict[str, Any], *, wide: bool = False) -> str:
+    """The revision that stands in a part of a status, or the revisions of several sources; as they are when ``wide``."""
+    revisions = [str(one) for one in part.get("revisions") or [part.get("revision") or ""]]
+    return ", ".join(revisions if wide else map(short, revisions))
+
+
 def ago(stamp: Any) -> str:
     """How long ago a time stamp was, as kubectl shortens it."""
     from homeostat.cli.output import age  # noqa: PLC0415
@@ -139,6 +145,11 @@ def repository_of(app: Object) -> str:
     from homeostat.desired.sources.urls import redact  # noqa: PLC0415
 
     return ", ".join(map(redact, repositories_of(app))) or NOTHING
+
+
+def folder_in(source: dict[str, Any]) -> str:
+    """The folder or the chart of a source."""
+    return str(source.get("path") or source.get("chart") or NOTHING)
 
 
 def repository_in(source: dict[str, Any]) -> str:
