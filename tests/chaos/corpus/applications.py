@@ -57,7 +57,7 @@ APPLICATIONS: dict[str, Bad] = {
         repoURL="REPOSITORY/../nothing.git",
         says="The Git repository … cannot be fetched: there is no such repository, or it is hidden from these credentials",
     ),
-    "url-is-oci": source(repoURL="oci://127.0.0.1:9/x", says="the connection to 127.0.0.1:9"),
+    "url-is-oci": source(repoURL="oci://127.0.0.1:9/x", says="there is no connection to 127.0.0.1:9"),
     "revision-is-an-option": source(
         targetRevision="--upload-pack=touch OWNED",
         says="The revision '--upload-pack= … cannot be the name of a branch or tag, a commit or a range of versions",
@@ -89,7 +89,7 @@ APPLICATIONS: dict[str, Bad] = {
         repoURL="https://127.0.0.1:9",
         chart="shop",
         targetRevision="1.0.0",
-        says="the connection to 127.0.0.1:9",
+        says="there is no connection to 127.0.0.1:9",
     ),
     "two-tools": source(
         helm={"releaseName": "x"},
