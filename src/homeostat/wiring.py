@@ -29,6 +29,8 @@ from homeostat.argo.metrics import AppCollector
 from homeostat.argo.repositories import Repositories
 from homeostat.compare.health.scripts import Judge
 from homeostat.compare.ignore import Ignorer
+from homeostat.desired.plugins.config import read_folder
+from homeostat.desired.plugins.plugins import Plugins
 from homeostat.desired.render.renderer import Renderer
 from homeostat.desired.sources.charts import ChartSources
 from homeostat.desired.sources.dependencies import Dependencies
@@ -62,7 +64,8 @@ class Options:
     """What an operator decides when starting the process.
 
     ``cache`` is where clones are kept (beside those of other processes); ``file_roots`` are folders whose repositories may be named by ``file:`` addresses; ``workers`` is how many apps
-    are looked at side by side, ``evaluators`` how many evaluator processes there are at most.
+    are looked at side by side, ``evaluators`` how many evaluator processes there are at most. ``plugins`` is the folder of the ``plugin.yaml`` files of
+    commands, ``plugin_sockets`` the one of the sockets of sidecars.
     """
 
     kubeconfig: str | None = None
@@ -72,6 +75,8 @@ class Options:
     file_roots: Sequence[Path] = ()
     workers: int = 16
     evaluators: int = 0
+    plugins: Path | None = None
+    plugin_sockets: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -137,7 +142,9 @@ async def _assembled(options: Options, program: Path, clones: Path) -> AsyncIter
             )
             judge = Judge(pool, lambda: control.settings.health_scripts)
             ignorer = Ignorer(pool, settings)
-            desirer = Desirer(locator=Locator(sources), renderer=Renderer(pool=pool), discovery=cluster.discovery, settings=settings)
+            definitions = await asyncio.to_thread(read_folder, options.plugins) if options.plugins else ()
+            renderer = Renderer(pool=pool, plugins=Plugins(definitions, sockets=options.plugin_sockets))
+            desirer = Desirer(locator=Locator(sources), renderer=renderer, discovery=cluster.discovery, settings=settings)
             looker = Looker(cluster, judge=judge, ignorer=ignorer, settings=settings)
             yield Parts(client, cluster, control, pool, sources, desirer, looker, judge, settings)
 

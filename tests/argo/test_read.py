@@ -197,7 +197,6 @@ def test_automated_syncs_can_be_switched_off_without_losing_their_settings() -> 
         pytest.param({"source": {"repoURL": "https://git.example/x"}}, "spec.source.path: expected", id="no path"),
         pytest.param({"source": {"repoURL": "https://git.example/x", "path": "/etc"}}, "relative to the root", id="an absolute path"),
         pytest.param({"source": {"repoURL": "https://c", "chart": "redis"}}, "spec.source.targetRevision: expected a version", id="a chart"),
-        pytest.param({"source": {"repoURL": "https://c", "path": ".", "plugin": {}}}, "plugins are not supported yet", id="a plugin"),
         pytest.param({"source": {"repoURL": "https://c", "path": ".", "helm": {}, "kustomize": {}}}, "helm and kustomize", id="two types"),
         pytest.param({"destination": {"namespace": "web"}}, "spec.destination: expected a server", id="no cluster"),
         pytest.param({"destination": {"server": "https://kubernetes.default.svc", "name": "in-cluster"}}, "found both", id="two clusters"),

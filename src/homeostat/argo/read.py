@@ -44,6 +44,7 @@ from homeostat.model.windows import Window
 KIND = "Application"
 IN_CLUSTER_SERVER = "https://kubernetes.default.svc"
 IN_CLUSTER_NAME = "in-cluster"
+GENERATE_PATHS = "argocd.argoproj.io/manifest-generate-paths"
 REFRESH = "argocd.argoproj.io/refresh"
 DELETION_GUARDS = "homeostat/deletion-guards"
 SKIP_RECONCILE = "argocd.argoproj.io/skip-reconcile"
@@ -134,6 +135,7 @@ def read_app(obj: Object, settings: Settings, projects: Mapping[str, Project]) -
         unfit=unfit,
         windows=_windows(key, spec, projects.get(project)),
         guards_off=_guards_off(annotations.get(DELETION_GUARDS)),
+        generate_paths=tuple(path for text in str(annotations.get(GENERATE_PATHS) or "").split(";") if (path := text.strip())),
         holds=tuple(_holds(status.get("conditions"))),
     )
 
@@ -218,8 +220,6 @@ def _source_problems(source: ApplicationSource, at: str) -> Iterator[str]:
         yield f"{at}.path: expected a directory of the repository ('.' for its root)"
     elif source.path.startswith("/"):
         yield f"{at}.path: expected a path relative to the root of the repository, found {source.path!r}"
-    if source.plugin is not None:
-        yield f"{at}.plugin: config management plugins are not supported yet"
     types = [name for name in ("helm", "kustomize", "directory", "plugin") if getattr(source, name) is not None]
     if len(types) > 1:
         yield f"{at}: expected at most one of helm, kustomize, directory and plugin, found {' and '.join(types)}"
@@ -245,6 +245,7 @@ def _source(source: ApplicationSource) -> Source:
         helm=msgspec.convert(source.helm, HelmOptions, from_attributes=True) if source.helm else None,
         kustomize=_kustomize(source.kustomize) if source.kustomize else None,
         directory=_directory(source.directory) if source.directory else None,
+        plugin=msgspec.to_builtins(source.plugin) if source.plugin is not None else None,
     )
 
 

@@ -31,6 +31,16 @@ import click
 @click.option(
     "--evaluators", default=0, type=click.IntRange(0, 64), help="How many evaluator processes at most; 0: one for each processor."
 )
+@click.option(
+    "--plugins",
+    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    help="A folder with the plugin.yaml files of config management plugins that are commands of this machine.",
+)
+@click.option(
+    "--plugin-sockets",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="The folder that plugin sidecars (argocd-cmp-server) put their sockets into.",
+)
 @click.option("--log-format", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @click.option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="info", show_default=True)
 def run(
@@ -42,6 +52,8 @@ def run(
     file_roots: tuple[Path, ...],
     workers: int,
     evaluators: int,
+    plugins: Path | None,
+    plugin_sockets: Path | None,
     log_format: str,
     log_level: str,
 ) -> None:
@@ -64,5 +76,7 @@ def run(
         file_roots=file_roots,
         workers=workers,
         evaluators=evaluators,
+        plugins=plugins,
+        plugin_sockets=plugin_sockets,
     )
     controller.run(options, host=host.strip("[]"), port=int(port))

@@ -211,6 +211,7 @@ class Desirer:
             disabled=tuple(kind for kind, enabled in kinds.items() if not enabled),
             refs=tuple(mount.rpartition("/")[2] for mount in refs) if refs else (),
             sources=len(app.sources),
+            generate_paths=app.generate_paths,
         )
 
 

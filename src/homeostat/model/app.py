@@ -249,3 +249,5 @@ class App(msgspec.Struct, frozen=True):
     """The deletion guards that are switched off for it (``homeostat/deletion-guards``)."""
     holds: tuple[tuple[str, float], ...] = ()
     """What its status says is held by deletion guards, and since when (seconds since the epoch)."""
+    generate_paths: tuple[str, ...] = ()
+    """What its author says that its manifests are made of (``argocd.argoproj.io/manifest-generate-paths``)."""

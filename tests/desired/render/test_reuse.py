@@ -274,17 +274,6 @@ async def test_a_damaged_store_is_not_taken_for_a_render(renderer: Renderer) -> 
     assert (await _render(renderer, _WEB, MemoryTree(DIRECTORY))).fresh
 
 
-@pytest.mark.parametrize(
-    ("source", "says"),
-    [
-        (Source(repo_url="file:///repo", path="web", plugin={"name": "x"}), "plugins"),
-    ],
-)
-async def test_what_is_not_supported_says_so(renderer: Renderer, source: Source, says: str) -> None:
-    with pytest.raises(RenderError, match=says):
-        await _render(renderer, source, MemoryTree(DIRECTORY))
-
-
 async def test_the_build_environment_is_filled_in_where_argo_cd_does(renderer: Renderer) -> None:
     helm = HelmOptions(
         parameters=(HelmParameter("colour", "$ARGOCD_APP_NAME-${ARGOCD_APP_NAMESPACE}$$x"),),

@@ -141,7 +141,9 @@ def read(text: bytes, name: str) -> Definition:
     except (InvalidError, msgspec.ValidationError) as error:
         raise PluginConfigError(str(error) if name in str(error) else f"{name}: {error}") from error
     if not _NAME.fullmatch(file.metadata.name):
-        raise PluginConfigError(f"{name}: metadata.name: expected a name of letters, digits, `-`, `_` and `.`, found {file.metadata.name!r}")
+        raise PluginConfigError(
+            f"{name}: metadata.name: expected a name of letters, digits, `-`, `_` and `.`, found {file.metadata.name!r}"
+        )
     spec = file.spec
     if spec.version and not _NAME.fullmatch(spec.version):
         raise PluginConfigError(f"{name}: spec.version: expected letters, digits, `-`, `_` and `.`, found {spec.version!r}")
@@ -203,7 +205,7 @@ def _bytes(text: str) -> int:
     found = re.fullmatch(r"([1-9][0-9]{0,6})(Mi|Gi)", text)
     if found is None:
         raise ValueError(text)
-    return int(found[1]) * 1024 ** {"Mi": 2, "Gi": 3}[found[2]]
+    return int(found[1]) << {"Mi": 20, "Gi": 30}[found[2]]
 
 
 def _folders(text: str) -> tuple[str, ...]:

@@ -40,10 +40,9 @@ class Item(NamedTuple):
 async def hand_over(tree: Tree, top: str, take: Callable[[Sequence[Item]], None]) -> None:
     """Everything below ``top`` to ``take``, which is called in a thread with a batch at a time. Raises :class:`RenderStoppedError` when it is too much."""
     batch: list[Item] = []
-    files = size = total = 0
-    for item in _items(tree, top):
+    size = total = 0
+    for files, item in enumerate(_items(tree, top), 1):
         batch.append(item)
-        files += 1
         size += len(item.content)
         total += len(item.content)
         if files > MOST_FILES or total > MOST_BYTES:

@@ -83,7 +83,7 @@ def become_nobody() -> None:
 
 def limit(orders: dict[str, int]) -> None:
     memory = orders["memory"]
-    for what, most in (
+    for what, asked in (
         (resource.RLIMIT_CPU, orders["cpu"]),
         # What is written to counts in full; address space is cheap, and some languages reserve plenty of it.
         (resource.RLIMIT_DATA, memory),
@@ -95,7 +95,7 @@ def limit(orders: dict[str, int]) -> None:
         (resource.RLIMIT_MEMLOCK, 64 * 1024),
     ):
         hard = resource.getrlimit(what)[1]
-        most = most if hard == resource.RLIM_INFINITY else min(most, hard)
+        most = asked if hard == resource.RLIM_INFINITY else min(asked, hard)
         # Of processor time there are two seconds more in which to die of the signal that names the reason.
         resource.setrlimit(what, (most, most + 2 if what == resource.RLIMIT_CPU and hard == resource.RLIM_INFINITY else most))
 

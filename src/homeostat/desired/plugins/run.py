@@ -74,7 +74,7 @@ async def run(
         async with asyncio.timeout_at(deadline):
             async with asyncio.TaskGroup() as group:
                 output = group.create_task(_all(stdout, jail.output, process), name="output of a plugin")
-                error = group.create_task(_last(stderr), name="errors of a plugin")
+                errors = group.create_task(_last(stderr), name="errors of a plugin")
             await process.wait()
     except TimeoutError:
         raise RenderStoppedError(
@@ -85,7 +85,7 @@ async def run(
     if len(output.result()) > jail.output:
         raise RenderStoppedError(f"{what} was stopped: it wrote more than {jail.output} bytes")
     if process.code:
-        raise _failure(what, process.code, said(error.result(), place), jail)
+        raise _failure(what, process.code, said(errors.result(), place), jail)
     return output.result()
 
 
@@ -141,7 +141,9 @@ def _failure(what: str, code: int, told: str, jail: Jail) -> RenderFailedError |
     if -code in _STOPPED_BY:
         return RenderStoppedError(f"{what} was stopped: {_STOPPED_BY[signal.Signals(-code)]}")
     if code == door.REFUSED and told.startswith(door.MARK):
-        return RenderFailedError(f"{what} cannot be run: {told.removeprefix(door.MARK)}", hint="look at its plugin.yaml, or run it as a sidecar")
+        return RenderFailedError(
+            f"{what} cannot be run: {told.removeprefix(door.MARK)}", hint="look at its plugin.yaml, or run it as a sidecar"
+        )
     how = f"exit code {code}" if code > 0 else f"signal {-code}"
     message = f"{what} failed ({how}): {told}" if told else f"{what} failed ({how}) and said nothing"
     # With a network in it the same files may do another time.

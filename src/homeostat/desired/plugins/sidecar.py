@@ -97,7 +97,9 @@ class Sidecar:
             answer: bytes = await call
         except grpc.aio.AioRpcError as error:
             if error.code() is grpc.StatusCode.UNAVAILABLE:
-                raise RenderStoppedError(f"plugin {self.name}: nobody answers at {self._socket}", hint="look at its sidecar's log") from error
+                raise RenderStoppedError(
+                    f"plugin {self.name}: nobody answers at {self._socket}", hint="look at its sidecar's log"
+                ) from error
             if error.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
                 raise RenderStoppedError(f"plugin {self.name} was stopped: it took longer than {_SECONDS:g} s") from error
             told = said((error.details() or "").encode()) or error.code().name

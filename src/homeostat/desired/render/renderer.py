@@ -13,14 +13,17 @@ import msgspec
 import orjson
 
 from homeostat.desired.errors import RenderError, RenderFailedError, RenderNotSupportedError, RenderStoppedError
+from homeostat.desired.plugins.plugin import Reads
+from homeostat.desired.plugins.plugins import Plugins
 from homeostat.desired.render.cache import Made, RenderCache
-from homeostat.desired.render.detect import Folder, SourceType, detect, folder_of
+from homeostat.desired.render.detect import SourceType, detect, folder_of
 from homeostat.desired.render.override import override
-from homeostat.desired.render.request import REVISION_MARK, RenderContext, refuse_unsupported, request_of
+from homeostat.desired.render.plugged import plugged
+from homeostat.desired.render.request import REVISION_MARK, RenderContext, request_of
 from homeostat.evaluate.errors import EvaluateError, EvaluationError, UnsupportedError
 from homeostat.evaluate.files import Prefetch
 from homeostat.evaluate.pool import Pool
-from homeostat.evaluate.requests import ref_mount
+from homeostat.evaluate.requests import Request, ref_mount
 from homeostat.model.app import Source
 from homeostat.model.manifest import Manifest, Origin
 from homeostat.model.trace import complete
@@ -43,8 +46,9 @@ class Rendered(msgspec.Struct, frozen=True):
 class Renderer:
     """Renders sources in the evaluators of ``pool``, and only what has changed since the last time."""
 
-    def __init__(self, *, pool: Pool) -> None:
+    def __init__(self, *, pool: Pool, plugins: Plugins | None = None) -> None:
         self._pool = pool
+        self._plugins = plugins or Plugins()
         self._cache: RenderCache[Rendered] = RenderCache()
         self._apis: tuple[str, ...] = ()
         self._apis_digest = b""
@@ -81,32 +85,43 @@ class Renderer:
             self._apis = context.api_versions
             self._apis_digest = hashlib.blake2b(_encode(self._apis), digest_size=16).digest()
         about = (context.app_name, context.app_id, context.namespace, context.project, context.kube_version, context.subject)
-        how = (context.build_options, context.source_type, context.disabled, context.refs)
+        how = (context.build_options, context.source_type, context.disabled, context.refs, context.generate_paths)
         return hashlib.blake2b(_encode((source, about, how, self._apis_digest)), digest_size=16).digest()
 
     async def _make(self, source: Source, tree: Tree, context: RenderContext, before: Trace) -> Made[Rendered]:
         seen: set[str] = set()
+        reads = Reads(seen)
         kind = ""
         bound = ""
+
+        def made(read: Trace = frozenset(), value: Rendered | None = None, error: RenderError | None = None) -> Made[Rendered]:
+            revision = context.revision if reads.whole else bound
+            return Made(trace=read | complete(tree, seen), value=value, error=error, revision=revision)
+
         try:
-            refuse_unsupported(source)
             folder = folder_of(tree, source, seen)
             source = override(tree, source, folder, context.app_id or context.app_name)
             bound = context.revision if REVISION_MARK.encode() in _encode(source) else ""
-            kind = SourceType(context.source_type) if context.source_type else detect(source, folder, context.disabled)
-            rendered, trace = await self._evaluate(source, tree, context, folder, kind, before)
+            kind = SourceType.PLUGIN if source.plugin is not None else ""
+            plugin = await plugged(self._plugins, source, tree, folder.path, context, reads)
+            request: Request
+            if plugin is not None:
+                kind = SourceType.PLUGIN
+                request = await plugin.request(reads)
+            else:
+                kind = SourceType(context.source_type) if context.source_type else detect(source, folder, context.disabled)
+                request = request_of(source, folder.path, kind, context)
+            rendered, trace = await self._evaluate(request, tree, context, kind, Prefetch(trace=before, folder=folder.path))
         except EvaluateError as error:
-            return Made(trace=error.trace | complete(tree, seen), error=_render_error(error, kind), revision=bound)
+            return made(error.trace, error=_render_error(error, kind))
         except RenderError as error:
             error.source_type = kind
-            return Made(trace=complete(tree, seen), error=error.again(), revision=bound)
-        return Made(trace=trace | complete(tree, seen), value=rendered, revision=bound)
+            return made(error=error.again())
+        return made(trace, rendered)
 
     async def _evaluate(
-        self, source: Source, tree: Tree, context: RenderContext, folder: Folder, kind: SourceType, before: Trace
+        self, request: Request, tree: Tree, context: RenderContext, kind: str, prefetch: Prefetch
     ) -> tuple[Rendered, Trace]:
-        request = request_of(source, folder.path, kind, context)
-        prefetch = Prefetch(trace=before, folder=folder.path)
         answer = await self._pool.evaluate(request, tree=tree, subject=context.subject or context.app_name, prefetch=prefetch)
         manifests: list[Manifest] = []
         for item in answer.value["objects"]:

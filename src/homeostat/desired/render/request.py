@@ -10,7 +10,6 @@ from collections.abc import Mapping
 
 import msgspec
 
-from homeostat.desired.errors import RenderNotSupportedError
 from homeostat.desired.render.detect import SourceType
 from homeostat.evaluate.requests import DirectoryRequest, HelmRequest, KustomizeRequest, Request
 from homeostat.model.app import DirectoryOptions, HelmOptions, JsonnetVar, KustomizeOptions, Source
@@ -42,6 +41,8 @@ class RenderContext(msgspec.Struct, frozen=True):
     refs: tuple[str, ...] = ()
     sources: int = 1
     app_id: str = ""
+    generate_paths: tuple[str, ...] = ()
+    """What its manifests are made of, as the app's author says (``argocd.argoproj.io/manifest-generate-paths``). It counts where that cannot be traced."""
 
 
 def request_of(source: Source, folder: str, kind: SourceType, context: RenderContext) -> Request:
@@ -54,19 +55,7 @@ def request_of(source: Source, folder: str, kind: SourceType, context: RenderCon
         case SourceType.DIRECTORY:
             return DirectoryRequest(path=folder, options=_directory(source, context))
         case SourceType.PLUGIN:
-            raise _no_plugins()
-
-
-def refuse_unsupported(source: Source) -> None:
-    """Raises :class:`RenderNotSupportedError` for a kind of source that is not read yet."""
-    if source.plugin is not None:
-        raise _no_plugins()
-
-
-def _no_plugins() -> RenderNotSupportedError:
-    return RenderNotSupportedError(
-        "config management plugins (spec.source.plugin) are not supported yet", hint="render with Helm, Kustomize or plain files"
-    )
+            raise ValueError("what a plugin makes is asked of the plugin")
 
 
 def environment(source: Source, context: RenderContext) -> dict[str, str]:
@@ -74,7 +63,12 @@ def environment(source: Source, context: RenderContext) -> dict[str, str]:
     mentioned = msgspec.json.encode(source)
     if b"$" not in mentioned:
         return {}
-    values = {
+    return {name: value for name, value in build_environment(source, context).items() if name.encode() in mentioned}
+
+
+def build_environment(source: Source, context: RenderContext) -> dict[str, str]:
+    """Argo CD's build environment, whole."""
+    return {
         "ARGOCD_APP_NAME": context.app_id or context.app_name,
         "ARGOCD_APP_NAMESPACE": context.namespace,
         "ARGOCD_APP_PROJECT_NAME": context.project,
@@ -87,7 +81,6 @@ def environment(source: Source, context: RenderContext) -> dict[str, str]:
         "KUBE_VERSION": context.kube_version,
         "KUBE_API_VERSIONS": ",".join(context.api_versions),
     }
-    return {name: value for name, value in values.items() if name.encode() in mentioned}
 
 
 def _helm(source: Source, folder: str, context: RenderContext) -> HelmRequest:
