@@ -11,6 +11,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 
 from homeostat.desired.sources.archive import ArchiveTree
 from homeostat.desired.sources.blobs import Blobs, digest_of
+from homeostat.desired.sources.credentials import Credentials
 from homeostat.desired.sources.errors import LyingError, RefusedError, UnreachableError
 from homeostat.desired.sources.web import Access, Web, WebLimits, place
 from tests.desired.sources.shops import HelmServer
@@ -48,6 +49,28 @@ async def test_a_name_that_resolves_elsewhere_is_asked(tmp_path: Path) -> None:
     (tmp_path / "x").write_text("answered")
     async with HelmServer(tmp_path) as server, Web(resolver=Lies("127.0.0.1")) as web:
         assert await ask(web, f"http://charts.example:{server.port}/x") == b"answered"
+
+
+async def test_a_proxy_of_the_secret_or_of_the_environment_is_used_but_for_hosts_that_need_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "x").write_text("answered")
+
+    async def through(web: Web, credentials: Credentials) -> bytes:
+        url = "http://charts.example/x"
+        return (await web.get(url, access=Access(place(url).origin, credentials), what="It", limit=1000)).body
+
+    async with HelmServer(tmp_path) as proxy, Web(resolver=Lies("127.0.0.1"), limits=WebLimits(first_pause=0.0)) as web:
+        assert await through(web, Credentials(proxy=proxy.url)) == b"answered"
+        with pytest.raises(UnreachableError):
+            await through(web, Credentials(proxy=proxy.url, no_proxy="other,.example"))
+        with pytest.raises(RefusedError, match="none of HTTP"):
+            await through(web, Credentials(proxy="socks5://pr0xy-secret:1080"))
+        monkeypatch.setenv("HTTP_PROXY", proxy.url)
+        assert await through(web, Credentials()) == b"answered"
+        monkeypatch.setenv("NO_PROXY", "charts.example")
+        with pytest.raises(UnreachableError):
+            await through(web, Credentials())
 
 
 async def test_a_server_that_failed_is_asked_again_after_a_pause_that_grows(tmp_path: Path) -> None:

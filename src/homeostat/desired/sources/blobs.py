@@ -47,6 +47,12 @@ def verified(data: bytes, digest: str, what: str) -> bytes:
     return data
 
 
+def _opened(data: bytes, name: str, *, top_folder: bool) -> ArchiveTree:
+    tree = ArchiveTree.unpack(data, name=name, top_folder=top_folder)
+    assert tree.id  # all files are read for it: here, and not in the event loop
+    return tree
+
+
 class Blobs:
     """See the module. ``most`` is the size of the folder in bytes, ``in_memory`` that of the trees that nobody uses at the moment."""
 
@@ -72,7 +78,7 @@ class Blobs:
                 if data is None:
                     data = await fetch()
                     await asyncio.to_thread(self._write, digest, await asyncio.to_thread(verified, data, digest, name))
-                tree = await asyncio.to_thread(ArchiveTree.unpack, data, name=name, top_folder=top_folder)
+                tree = await asyncio.to_thread(_opened, data, name, top_folder=top_folder)
             self._keep(key, tree)
         return tree
 

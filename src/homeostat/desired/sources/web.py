@@ -333,7 +333,12 @@ def _context(ca: str, certificate: str, key: str, insecure: bool) -> ssl.SSLCont
 
 
 def _proxy(there: Place, credentials: Credentials) -> str:
+    """The proxy of the Secret, else of the environment; empty: none."""
     if credentials.proxy:
+        if not credentials.proxy.startswith(("http://", "https://")):
+            raise errors.RefusedError(
+                f"The proxy for {there.host} is none of HTTP", hint="`proxy` of the repository Secret is http://host:port"
+            )
         return "" if credentials.no_proxy and proxy_bypass_environment(there.host, {"no": credentials.no_proxy}) else credentials.proxy
     if not any(name.lower().endswith("_proxy") for name in os.environ):
         return ""
