@@ -12,8 +12,9 @@ import pytest
 
 from homeostat.box.gitserver import GitServer
 from homeostat.desired.sources.credentials import Credentials, credentials_for
-from homeostat.desired.sources.errors import IdentityError, RefusedError, UnauthorisedError
+from homeostat.desired.sources.errors import IdentityError, RefusedError, SourceError, UnauthorisedError
 from homeostat.desired.sources.git import GitSources, Repo
+from tests.desired.sources.proxies import Proxy
 from tests.desired.sources.servers import RedirectingServer
 from tests.desired.sources.worktree import Worktree
 
@@ -199,3 +200,44 @@ async def test_a_client_certificate_signs_in(tmp_path: Path, authority: Path, so
         assert (await sources.resolve(signed_in, "main")).commit == commit
         with pytest.raises(Exception, match="cannot be fetched"):
             await sources.resolve(Repo(server.url("web"), Credentials(ca=ca)), "main")
+
+
+async def test_a_proxy_is_used_where_the_secret_names_one(tmp_path: Path, secure: GitServer, authority: Path, sources: GitSources) -> None:
+    commit = await filled(secure, tmp_path)
+    ca = (authority / "ca.pem").read_text()
+    async with Proxy(password="pr0xy-secret") as proxy:
+        url = f"http://bob:pr0xy-secret@127.0.0.1:{proxy.port}"
+        assert (await sources.resolve(Repo(secure.url("web"), Credentials(ca=ca, proxy=url)), "main")).commit == commit
+        assert set(proxy.tunnels) == {f"127.0.0.1:{secure.port}"}
+        wrong = Credentials(ca=ca, proxy=url.replace("pr0xy-secret", "wr0ng-secret"))
+        with pytest.raises(SourceError, match="cannot be fetched") as refused:
+            await sources.resolve(Repo(secure.url("web"), wrong), "main")
+        assert "wr0ng-secret" not in str(refused.value)
+
+
+async def test_no_proxy_names_servers_that_are_asked_directly(
+    tmp_path: Path, secure: GitServer, authority: Path, sources: GitSources
+) -> None:
+    commit = await filled(secure, tmp_path)
+    ca = (authority / "ca.pem").read_text()
+    async with Proxy() as proxy:
+        credentials = Credentials(ca=ca, proxy=f"http://127.0.0.1:{proxy.port}", no_proxy="git.example,127.0.0.1")
+        assert (await sources.resolve(Repo(secure.url("web"), credentials), "main")).commit == commit
+        assert proxy.tunnels == []
+        other = Credentials(ca=ca, proxy=f"http://127.0.0.1:{proxy.port}", no_proxy="git.example")
+        assert (await sources.resolve(Repo(secure.url("web"), other), "main")).commit == commit
+        assert proxy.tunnels != []
+
+
+async def test_the_proxy_of_a_secret_wins_over_that_of_the_process(
+    tmp_path: Path, secure: GitServer, authority: Path, sources: GitSources, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit = await filled(secure, tmp_path)
+    ca = (authority / "ca.pem").read_text()
+    async with Proxy() as own, Proxy() as common:
+        monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{common.port}")
+        credentials = Credentials(ca=ca, proxy=f"http://127.0.0.1:{own.port}")
+        assert (await sources.resolve(Repo(secure.url("web"), credentials), "main")).commit == commit
+        assert common.tunnels == []
+        assert (await sources.resolve(Repo(secure.url("web"), Credentials(ca=ca)), "main")).commit == commit
+        assert common.tunnels != []
