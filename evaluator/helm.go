@@ -144,10 +144,17 @@ func installable(c *chart.Chart, dir string, capabilities *common.Capabilities) 
 	}
 	if absent := absentDependencies(c); len(absent) > 0 {
 		names := make([]string, len(absent))
+		remote := false
 		for i, d := range absent {
 			names[i] = d.Name
+			remote = remote || d.Repository != ""
 		}
-		return inputError(file, 0, "found in Chart.yaml, but missing in charts/ directory: %s", strings.Join(names, ", "))
+		listed := strings.Join(names, ", ")
+		if remote { // whoever can fetch has mounted them
+			return unsupportedError(file, "found in Chart.yaml, but missing in charts/ directory: %s; nothing is fetched here: "+
+				"run 'helm dependency build'", listed)
+		}
+		return inputError(file, 0, "found in Chart.yaml, but missing in charts/ directory: %s", listed)
 	}
 	wanted := c.Metadata.KubeVersion
 	if wanted != "" && !chartutil.IsCompatibleRange(wanted, capabilities.KubeVersion.String()) {
