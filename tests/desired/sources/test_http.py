@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
+import socket
 import ssl
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -241,3 +243,28 @@ async def test_the_proxy_of_a_secret_wins_over_that_of_the_process(
         assert common.tunnels == []
         assert (await sources.resolve(Repo(secure.url("web"), Credentials(ca=ca)), "main")).commit == commit
         assert common.tunnels != []
+
+
+@pytest.mark.parametrize("host", ["169.254.169.254", "[fd00:ec2::254]", "metadata.google.internal", "[::ffff:169.254.1.1]", "Metadata"])
+@pytest.mark.parametrize("scheme", ["http", "ssh"])
+async def test_nobody_is_sent_to_where_clouds_hand_out_credentials(scheme: str, host: str, sources: GitSources) -> None:
+    with pytest.raises(RefusedError, match="clouds hand out credentials"):
+        await sources.resolve(Repo(f"{scheme}://{host}/latest/web.git"), "main")
+
+
+async def test_a_name_that_resolves_to_such_an_address_is_refused_and_git_goes_to_what_was_looked_at(
+    tmp_path: Path, sources: GitSources, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loop = asyncio.get_running_loop()
+    answers = {"harmless.example": "127.0.0.1", "rebinding.example": "169.254.169.254"}
+
+    async def getaddrinfo(host: str, port: int, **_: object) -> list[tuple[object, ...]]:
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (answers[host], port))]
+
+    monkeypatch.setattr(type(loop), "getaddrinfo", staticmethod(getaddrinfo), raising=False)
+    async with GitServer(tmp_path / "served") as server:
+        commit = await filled(server, tmp_path)
+        with pytest.raises(RefusedError, match=r"rebinding\.example.*169\.254\.169\.254.* is link-local"):
+            await sources.resolve(Repo(server.url("web").replace("127.0.0.1", "rebinding.example")), "main")
+        # A name that only the answer above knows: git cannot have asked anybody else.
+        assert (await sources.resolve(Repo(server.url("web").replace("127.0.0.1", "harmless.example")), "main")).commit == commit

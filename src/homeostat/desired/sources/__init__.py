@@ -15,6 +15,7 @@ are found in a cluster belongs to ``argo``.
     revisions.py    which reference or commit a revision means (pure)
     integrity.py    which signatures a commit must show (pure)
     signatures.py   looks at them, with gpg and ssh-keygen
+    metadata.py     addresses that nobody may be sent to (pure)
     urls.py         which addresses are accepted, and when two are the same (pure)
     sources.py       Sources: one face for all kinds
     charts.py        ChartSources: versions of charts and their archives, from both kinds of servers

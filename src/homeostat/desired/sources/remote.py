@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import socket
 import time
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
@@ -18,10 +19,11 @@ from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
+from urllib.request import getproxies_environment
 
 import structlog
 
-from homeostat.desired.sources import failures, git_process
+from homeostat.desired.sources import failures, git_process, metadata
 from homeostat.desired.sources.credentials import Credentials
 from homeostat.desired.sources.errors import CommitMissingError, SourceError, UnauthorisedError, UnavailableError
 from homeostat.desired.sources.git_process import Finished
@@ -45,6 +47,7 @@ _OPTIONS = (
 )
 # HEAD as a pattern: a repository without commits, or whose default branch is gone, then has none, and that is no failure.
 _REFSPECS = (f"+HEAD*:{PREFIX}HEAD*", f"+refs/heads/*:{PREFIX}heads/*", f"+refs/tags/*:{PREFIX}tags/*")
+_PORTS = {"https": "443", "http": "80", "ssh": "22"}
 _MAX_OTHER = 100
 _MAX_TREES = 64
 _MAX_GONE = 10_000
@@ -366,6 +369,7 @@ class Remote:
 
     async def _git(self, arguments: list[str], *, asked: bool = False) -> Finished:
         credentials = self._granted = await self._sign_in.signed_in(self.address, self.credentials)
+        settings = await self._checked_host()
         with ExitStack() as stack:
             given = granted(self.address, credentials, self._folder, asked=asked or self._asked)
             try:
@@ -373,9 +377,31 @@ class Remote:
             except (OSError, UnicodeError) as error:
                 raise UnauthorisedError(f"The credentials of {self.address.url} cannot be used: {type(error).__name__}") from error
             return await git_process.run(
-                arguments, folder=self.store.path, environment=access.environment, settings=access.settings,
+                arguments, folder=self.store.path, environment=access.environment, settings=[*access.settings, *settings],
                 scheme=self.address.scheme, silence=self._limits.silence, limit=self._limits.fetch,
             )  # fmt: skip
+
+    async def _checked_host(self) -> list[tuple[str, str]]:
+        """Refuses a server at an address that nobody may be sent to, whatever its name resolves to; answers the setting that makes git go to what was
+        looked at here. Behind a proxy it is the proxy that resolves names.
+        """
+        address = self.address
+        if address.scheme == "file":
+            return []
+        host, port = address.host.strip("[]"), address.port or _PORTS[address.scheme]
+        metadata.refuse(host, address.url)
+        if (self.credentials is not None and self.credentials.proxy) or getproxies_environment():
+            return []
+        try:
+            found = await asyncio.get_running_loop().getaddrinfo(host, int(port), type=socket.SOCK_STREAM)
+        except OSError:
+            return []  # git will say so
+        answers = list(dict.fromkeys(str(answer[4][0]) for answer in found))
+        for answer in answers:
+            metadata.refuse(answer, f"{address.url} ({answer})")
+        if address.scheme == "ssh" or host in answers:
+            return []
+        return [("http.curloptResolve", f"{host}:{port}:{','.join(f'[{one}]' if ':' in one else one for one in answers)}")]
 
     def _tidy(self) -> None:
         """After the first clone, and whenever enough references have moved, pack what many small fetches left. It runs beside fetches and reads; nothing is lost."""

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import ipaddress
 import os
 import socket
 import ssl
@@ -28,7 +27,7 @@ import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 from multidict import CIMultiDictProxy
 
-from homeostat.desired.sources import errors
+from homeostat.desired.sources import errors, metadata
 from homeostat.desired.sources.credentials import Credentials
 from homeostat.desired.sources.remote import Gates
 from homeostat.desired.sources.urls import redact
@@ -38,11 +37,6 @@ _MAX_REDIRECTS = 5
 _CHUNK = 256 * 1024
 _NO_CREDENTIALS = Credentials()
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
-_METADATA_NAMES = ("metadata.google.internal", "metadata", "metadata.goog", "instance-data")
-_METADATA = tuple(
-    ipaddress.ip_network(network)
-    for network in ("169.254.0.0/16", "fe80::/10", "fd00:ec2::254/128", "fd20:ce::254/128", "100.100.100.200/32", "168.63.129.16/32", "192.0.0.192/32")
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -87,26 +81,10 @@ def place(url: str) -> Place:
     host = (parts.hostname or "").rstrip(".")
     if parts.scheme not in _PORTS or not host:
         raise errors.RefusedError(f"The address {shown!r} is not of a web server", hint="use https://host/path")
-    if host in _METADATA_NAMES:
-        raise errors.RefusedError(f"The address {shown!r} is one at which clouds hand out credentials")
-    _refuse_metadata(host, shown)
+    metadata.refuse(host, shown)
     netloc = (f"[{host}]" if ":" in host else host) + (f":{port}" if port else "")
     bare = parts._replace(netloc=netloc, fragment="").geturl()
     return Place(bare, parts.scheme, host, port or _PORTS[parts.scheme], unquote(parts.username or ""), unquote(parts.password or ""))
-
-
-def _refuse_metadata(host: str, shown: str) -> None:
-    try:
-        address = ipaddress.ip_address(host.partition("%")[0])
-    except ValueError:
-        return
-    if isinstance(address, ipaddress.IPv6Address):
-        inner = address.ipv4_mapped or address.sixtofour
-        if inner is None and address in ipaddress.ip_network("64:ff9b::/96"):
-            inner = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
-        address = inner or address
-    if any(address in network for network in _METADATA):
-        raise errors.RefusedError(f"The address {shown!r} is link-local, or one at which clouds hand out credentials")
 
 
 @dataclass(frozen=True)
@@ -368,7 +346,7 @@ class _Guarded(AbstractResolver):
     async def resolve(self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET) -> list[ResolveResult]:
         found = await self._inner.resolve(host, port, family)
         for result in found:
-            _refuse_metadata(result["host"], f"{host} ({result['host']})")
+            metadata.refuse(result["host"], f"{host} ({result['host']})")
         return found
 
     async def close(self) -> None:
