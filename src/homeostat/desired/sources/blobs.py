@@ -68,6 +68,10 @@ class Blobs:
     async def tree(self, digest: str, *, name: str, fetch: Callable[[], Awaitable[bytes]], top_folder: bool = True) -> ArchiveTree:
         """The tree of the archive of this digest. ``fetch`` is asked once for all who want it, when it is not here; what it answers is verified."""
         key = (digest, top_folder)
+        known = self._trees.get(key)
+        if known is not None:
+            self._keep(key, known)
+            return known
         lock = self._locks.get(digest)
         if lock is None:
             lock = self._locks[digest] = asyncio.Lock()
@@ -83,9 +87,11 @@ class Blobs:
         return tree
 
     def _keep(self, key: tuple[str, bool], tree: ArchiveTree) -> None:
+        if key in self._recent:
+            self._recent.move_to_end(key)
+            return
         self._trees[key] = tree
         self._recent[key] = tree
-        self._recent.move_to_end(key)
         while len(self._recent) > 1 and sum(kept.size for kept in self._recent.values()) > self._in_memory:
             self._recent.popitem(last=False)
 
