@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from aiohttp import ClientSession
 
+from homeostat.argo.resources import CONFIG_MAPS
 from homeostat.box.gitserver import GitServer
 from homeostat.model.objects import Object
 from tests.e2e.apps import Apps, conditions_of
@@ -153,6 +154,24 @@ async def test_a_rollback_takes_all_sources_to_where_they_were(apps: Apps, chart
     app = await apps.until(name, lambda app: app["status"]["operationState"]["syncResult"]["revisions"] == [chart, first])
     await apps.until_live("", "ConfigMap", namespace, "shop", lambda one: one is not None and one["data"]["greeting"] == "good morning")
     await apps.until(name, lambda app: app["status"]["sync"]["status"] == "OutOfSync" and app["status"]["sync"]["revisions"][1] == second)
+
+
+@pytest.mark.usefixtures("controller")
+async def test_each_repository_is_asked_now_and_then(apps: Apps, charts: Repository, values: Repository) -> None:
+    often = {"data": {"timeout.reconciliation": "1s", "timeout.reconciliation.jitter": "0s"}}
+    await apps.client.patch(CONFIG_MAPS, apps.control, "argocd-cm", often)
+    name = await apps.create("polled", "", "", source=None, sources=sources_of(charts, values))
+    chart, value = charts.git("rev-parse", "HEAD"), values.git("rev-parse", "HEAD")
+    await apps.until(name, synced_at(chart, value))
+    values.write("shop/values.yaml", "greeting: later\n")
+    value = await values.push()
+    await apps.until(name, synced_at(chart, value))
+    charts.write("shop/Chart.yaml", CHART.replace("1.0.0", "1.0.1"))
+    chart = await charts.push()
+    await apps.until(name, synced_at(chart, value))
+    shop = await apps.live("", "ConfigMap", apps.namespace("polled"), "shop")
+    assert shop is not None
+    assert shop["data"]["greeting"] == "later"
 
 
 BROKEN = [
