@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -88,5 +89,82 @@ def test_an_error_is_told_on_standard_error(folder: Path, monkeypatch: pytest.Mo
     monkeypatch.chdir(folder)
     done = homeostat("render", *arguments)
     assert done.code == 1
+    assert done.stdout == ""
+    assert says in done.stderr
+
+
+APPLICATION = """apiVersion: argoproj.io/v1alpha1
+kind: Application
+metadata: {name: shop, namespace: argocd}
+spec:
+  project: default
+  source:
+    repoURL: https://git.example.com/team/config.git
+    path: chart
+    helm: {valueFiles: [../env/prod.yaml], parameters: [{name: size, value: huge}]}
+  destination: {server: https://kubernetes.default.svc, namespace: place}
+"""
+
+
+def test_an_application_in_a_file_is_rendered_with_its_own_options_from_the_files_around_it(folder: Path) -> None:
+    subprocess.run(["git", "init", "-q", str(folder)], check=True)
+    (folder / "app.yaml").write_text(APPLICATION)
+    done = homeostat("render", str(folder / "app.yaml"), "--kube-version", "1.30.0", "-o", "json")
+    assert done.code == 0, done.stderr
+    (item,) = json.loads(done.stdout)["items"]
+    assert item["data"] == {"colour": "red", "size": "huge", "place": "place", "version": "v1.30.0", "monitoring": "false"}
+
+
+def test_an_application_is_rendered_at_a_revision(folder: Path) -> None:
+    def git(*arguments: str) -> None:
+        names = ["-c", "user.name=Somebody", "-c", "user.email=somebody@example.com", "-c", "commit.gpgsign=false"]
+        subprocess.run(["git", "-C", str(folder), *names, *arguments], check=True, capture_output=True)
+
+    git("init", "-q")
+    (folder / "app.yaml").write_text(APPLICATION)
+    git("add", "-A")
+    git("commit", "-q", "-m", "one")
+    (folder / "env" / "prod.yaml").write_text("colour: green\n")
+    here = homeostat("render", str(folder / "app.yaml"), "-o", "json")
+    assert json.loads(here.stdout)["items"][0]["data"]["colour"] == "green"
+    then = homeostat("render", str(folder / "app.yaml"), "--revision", "HEAD", "-o", "json")
+    assert json.loads(then.stdout)["items"][0]["data"]["colour"] == "red"
+
+
+def test_each_object_gets_a_file_that_stays_in_the_folder(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    odd = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: ../../Out, namespace: ../up}\n---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: out, namespace: up}\n"
+    (folder / "base" / "settings.yaml").write_text(odd)
+    (folder / "base" / "kustomization.yaml").unlink()
+    target = tmp_path_factory.mktemp("output") / "new"
+    done = homeostat("render", str(folder / "base"), "--output-dir", str(target))
+    assert done.code == 0, done.stderr
+    assert sorted(path.relative_to(target).as_posix() for path in target.rglob("*.yaml")) == [
+        "up/configmap-out-2.yaml",
+        "up/configmap-out.yaml",
+    ]
+    assert [yaml.load(Path(line).read_text())["metadata"]["name"] for line in done.stdout.splitlines()] == ["../../Out", "out"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["app.yaml", "--name", "other"], "expected one Application 'other', found none"),
+        (["env/prod.yaml"], "expected one Application, found none"),
+        (["app.yaml", "--set", "a=b"], "--set says nothing about a file"),
+        (["chart", "--revision", "HEAD"], "--revision says nothing about a folder"),
+        (["./nothing.yaml"], "there is no such file or folder"),
+        (["some-app", "--kube-version", "1.30"], "--kube-version says nothing about an app of a cluster"),
+        (["far.yaml", "--no-fetch"], "https://charts.example.com x is not here"),
+    ],
+)
+def test_what_cannot_be_rendered_is_told(folder: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], says: str) -> None:
+    monkeypatch.chdir(folder)
+    subprocess.run(["git", "init", "-q"], check=True)
+    (folder / "app.yaml").write_text(APPLICATION)
+    (folder / "far.yaml").write_text(
+        APPLICATION.replace("git.example.com/team/config.git", "charts.example.com").replace("path: chart", "path: x")
+    )
+    done = homeostat("render", *arguments)
+    assert done.code in {1, 2}
     assert done.stdout == ""
     assert says in done.stderr

@@ -1,7 +1,7 @@
 """Kubernetes' schemas → JSON Schema, so that a library made for it can hold objects against them.
 
 What the API server makes of a schema, and JSON Schema would not (KEP-2885, "Server Side Unknown Field Validation"; the documentation of structural
-schemas): a field that is not named is unknown, unless the schema preserves it; ``null`` for a field stands for nothing at all, unless the field is required;
+schemas): a field that is not named is unknown, unless the schema preserves it; ``null`` gives way to a default;
 int-or-string, embedded objects, ``nullable``. Rules in CEL are not run. Pure.
 """
 
@@ -70,8 +70,6 @@ def _translated(schema: Schema, *, custom: bool, structural: bool) -> Schema:
     kind = schema.get("type")
     if kind:
         out["type"] = [kind, "null"] if schema.get("nullable") else kind
-        if schema.get("nullable") and "enum" in out:
-            out["enum"] = [*out["enum"], None]
     for junction in ("allOf", "anyOf", "oneOf"):
         if schema.get(junction):
             out[junction] = [_translated(part, custom=custom, structural=False) for part in schema[junction]]
@@ -90,7 +88,7 @@ def _fields(schema: Schema, out: Schema, *, custom: bool, structural: bool) -> N
     if properties:
         out["properties"] = {
             name: _translated(below, custom=custom, structural=structural)
-            if name in required or not custom or not structural
+            if name in required or "default" not in below or not structural
             else _or_null(_translated(below, custom=custom, structural=structural))
             for name, below in properties.items()
         }
@@ -98,6 +96,7 @@ def _fields(schema: Schema, out: Schema, *, custom: bool, structural: bool) -> N
     if isinstance(others, dict):
         out["additionalProperties"] = _translated(others, custom=custom, structural=structural)
     elif others is None and structural and (properties or (custom and schema.get("type") == "object")):
+        out.setdefault("properties", {})  # without, the library does not tell which field is one too many
         out["additionalProperties"] = bool(schema.get("x-kubernetes-preserve-unknown-fields"))
     if schema.get("x-kubernetes-embedded-resource"):
         out.update(_embedded(out))
@@ -105,7 +104,7 @@ def _fields(schema: Schema, out: Schema, *, custom: bool, structural: bool) -> N
 
 
 def _or_null(schema: Schema) -> Schema:
-    """A field that is null is one that is not there, where it need not be there."""
+    """A null gives way to the default, where there is one. Server-side apply refuses all others."""
     kind = schema.get("type")
     if isinstance(kind, str):
         schema["type"] = [kind, "null"]

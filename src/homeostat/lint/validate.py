@@ -117,6 +117,8 @@ def _types(kinds: Any) -> str:
 
 
 def _quoting(expected: str, found: Any) -> str:
+    if found is None:
+        return "leave the field out: server-side apply refuses null here"
     return "put it in quotes" if expected == "a string" and isinstance(found, bool | int | float) else ""
 
 
