@@ -34,7 +34,7 @@ class Plugins:
         What the answer depends on is noted in ``reads``. Raises :class:`homeostat.desired.errors.RenderError` when a plugin that is named is not
         there or refuses the folder, or when one cannot be asked.
         """
-        plugins = self._all()
+        plugins = await self._all()
         if name:
             return await self._named(plugins, name, job, reads)
         for plugin in plugins:
@@ -58,6 +58,7 @@ class Plugins:
             )
         return plugin
 
-    def _all(self) -> list[Plugin]:
-        found = [*self._commands, *sidecars(self._sockets)] if self._sockets is not None else self._commands
+    async def _all(self) -> list[Plugin]:
+        there = await asyncio.to_thread(sidecars, self._sockets) if self._sockets is not None else []
+        found = [*self._commands, *there]
         return sorted(found, key=lambda plugin: plugin.name)

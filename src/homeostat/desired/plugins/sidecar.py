@@ -13,7 +13,7 @@ import os
 import stat
 import tarfile
 import tempfile
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import IO, Any, NamedTuple, TypeVar
@@ -132,13 +132,14 @@ class _Archive(NamedTuple):
 async def _archive(job: Job) -> AsyncIterator[_Archive]:
     """The files of the job as ``.tar.gz``; a large one is on disk."""
     with tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY, prefix="homeostat-plugin-") as file:
-        with tarfile.open(fileobj=file, mode="w:gz", compresslevel=1) as archive:
+        archive = await asyncio.to_thread(tarfile.open, fileobj=file, mode="w:gz", compresslevel=1)
 
-            def add(items: Sequence[Item]) -> None:
-                for item in items:
-                    archive.addfile(_header(item), io.BytesIO(item.content))
+        def add(items: Sequence[Item]) -> None:
+            for item in items:
+                archive.addfile(_header(item), io.BytesIO(item.content))
 
-            await hand_over(job.tree, "", add)
+        await hand_over(job.tree, "", add)
+        await asyncio.to_thread(archive.close)
         size = file.tell()
         yield _Archive(file, await asyncio.to_thread(_checksum, file), size)
 
@@ -162,9 +163,9 @@ def _checksum(file: IO[bytes]) -> str:
     return digest.hexdigest()
 
 
-def _messages(job: Job, archive: _Archive) -> Iterator[bytes]:
-    archive.file.seek(0)
+async def _messages(job: Job, archive: _Archive) -> AsyncIterator[bytes]:
+    await asyncio.to_thread(archive.file.seek, 0)
     name, folder = job.app_name, job.folder or "."
     yield wire.metadata(app_name=name, folder=folder, checksum=archive.checksum, size=archive.size, environment=job.environment)
-    while data := archive.file.read(_CHUNK):
+    while data := await asyncio.to_thread(archive.file.read, _CHUNK):
         yield wire.chunk(data)
