@@ -146,6 +146,6 @@ async def test_the_namespace_of_an_app_has_the_metadata_that_the_app_says(apps: 
 async def test_options_that_mean_nothing_fail_no_sync(apps: Apps, repository: Repository) -> None:
     repository.write("a/one.yaml", config("one", colour="blue"))
     await repository.push()
-    name = await apps.create("odd", repository.url, "a", syncPolicy=policy("Force=true", "Repalce=true"))
+    name = await apps.create("odd", repository.url, "a", syncPolicy=policy("Force=true", "Replaces=true"))
     app = await apps.synced(name)
-    assert any("Repalce=true is ignored" in told for told in conditions_of(app).values())
+    assert any("Replaces=true is ignored" in told for told in conditions_of(app).values())

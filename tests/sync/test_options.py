@@ -101,12 +101,12 @@ def test_a_kind_may_be_unknown_where_the_object_or_the_app_says_so() -> None:
 
 def test_options_that_mean_nothing_are_named_with_their_place() -> None:
     policy = Policy(options=("CreateNamespace=true", "Replace=yes", "Force=true", "PrunePropagationPolicy=orphan", "Prune=confirm"))
-    a = desired(obj("ConfigMap", "a", options="Force=true,Prune=flase,CreateNamespace=true,"), file="a.yaml", line=2)
+    a = desired(obj("ConfigMap", "a", options="Force=true,Prune=off,CreateNamespace=true,"), file="a.yaml", line=2)
     told = opt.ignored_options(policy, [a, desired(obj("ConfigMap", "b"))], Operation(options=("ServerSideAply=true", "Replace=yes")))
     assert told == (
         "spec.syncPolicy.syncOptions: Replace=yes is ignored: it means nothing here",
         "spec.syncPolicy.syncOptions: Force=true is ignored: only objects and the strategy of an operation have it",
-        "ConfigMap apps/a (a.yaml:2), annotation argocd.argoproj.io/sync-options: Prune=flase is ignored: it means nothing here",
+        "ConfigMap apps/a (a.yaml:2), annotation argocd.argoproj.io/sync-options: Prune=off is ignored: it means nothing here",
         "ConfigMap apps/a (a.yaml:2), annotation argocd.argoproj.io/sync-options: CreateNamespace=true is ignored: it means nothing here",
         "operation.sync.syncOptions: ServerSideAply=true is ignored: it means nothing here",
     )
