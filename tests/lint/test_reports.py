@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from xml.etree import ElementTree as ET
 
 from homeostat.lint.findings import RULES, Finding
@@ -49,3 +50,9 @@ def test_junit_of_nothing_is_one_test_that_passed() -> None:
     root = ET.fromstring(junit([]))
     assert (root.get("tests"), root.get("failures")) == ("1", "0")
     assert root.find(".//failure") is None
+
+
+def test_the_documentation_names_every_rule_with_its_severity() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "lint.md").read_text()
+    for rule in RULES.values():
+        assert f"| `{rule.id}` | {rule.severity} | {rule.about} |" in text

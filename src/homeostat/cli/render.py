@@ -14,6 +14,7 @@ import click
 
 from homeostat import toolchain
 from homeostat.cli import output as output_
+from homeostat.cli.apps.common import Place, file_roots_option
 from homeostat.desired.errors import RenderError
 from homeostat.desired.local import LocalTree
 from homeostat.desired.render.detect import SourceType
@@ -62,6 +63,7 @@ _OF_CLUSTERS = ("kubeconfig", "context", "control")
 @click.option("--kubeconfig", metavar="FILE", help="APP: the cluster. [default: $KUBECONFIG, ~/.kube/config]")
 @click.option("--context", metavar="NAME", help="APP: the context of the kubeconfig to use.")
 @click.option("--control-namespace", "control", default="argocd", show_default=True, help="APP: where the Applications are.")
+@file_roots_option
 @click.option(
     "--output-dir",
     type=click.Path(file_okay=False, path_type=Path),
@@ -89,6 +91,7 @@ def render(
     kubeconfig: str | None,
     context: str | None,
     control: str,
+    file_roots: tuple[Path, ...],
     output_dir: Path | None,
     output: str,
 ) -> None:
@@ -100,7 +103,7 @@ def render(
 
     path = Path(target)
     if path.is_dir():
-        _refuse(ctx, "a folder", (*_OF_FILES, *_OF_CLUSTERS, "revision"))
+        _refuse(ctx, "a folder", (*_OF_FILES, *_OF_CLUSTERS, "revision", "file_roots"))
         manifests = _folder(
             path.resolve(), kind, name, namespace, values, sets, strings, kube_version=kube_version, api_versions=api_versions, root=root
         )
@@ -110,15 +113,22 @@ def render(
         near = (repo or path.parent).resolve()
         program = _program()
         manifests = asyncio.run(
-            rendering.of_file(program, app, near, revision=revision, fetch=fetch, kube_version=kube_version, api_versions=api_versions)
+            rendering.of_file(
+                program,
+                app,
+                near,
+                revision=revision,
+                fetch=fetch,
+                file_roots=file_roots,
+                kube_version=kube_version,
+                api_versions=api_versions,
+            )
         )
     elif os.sep in target and (target.startswith((".", os.sep)) or target.endswith((".yaml", ".yml", ".json"))):
         raise InvalidError(f"{target}: there is no such file or folder")
     else:
-        from homeostat.cli.apps.common import Place  # noqa: PLC0415
-
         _refuse(ctx, "an app of a cluster", (*_OF_FOLDERS, *_OF_FILES, "name", "namespace", "kube_version", "api_versions"))
-        manifests = asyncio.run(rendering.of_cluster(Place(kubeconfig, context, control), target, revision))
+        manifests = asyncio.run(rendering.of_cluster(Place(kubeconfig, context, control), target, revision, file_roots))
     if output_dir is not None:
         rendering.write(manifests, output_dir, output)
     else:

@@ -47,7 +47,15 @@ def app_in(file: Path, name: str) -> App:
 
 
 async def of_file(
-    program: Path, app: App, near: Path, *, revision: str, fetch: bool, kube_version: str, api_versions: tuple[str, ...]
+    program: Path,
+    app: App,
+    near: Path,
+    *,
+    revision: str,
+    fetch: bool,
+    file_roots: tuple[Path, ...],
+    kube_version: str,
+    api_versions: tuple[str, ...],
 ) -> tuple[Manifest, ...]:
     """What ``app`` renders to. Sources in the working copy ``near`` are read as they lie there, or at ``revision``; the others are fetched.
 
@@ -65,7 +73,7 @@ async def of_file(
         kube_version=kube_version.removeprefix("v") or f"{catalogue.version}.0",
         api_versions=(*catalogue.api_versions, *api_versions),
     )
-    async with Pool(program=program, size=1) as pool, fetching.sources(pool) as sources:
+    async with Pool(program=program, size=1) as pool, fetching.sources(pool, file_roots=file_roots) as sources:
 
         async def tree_of(asked: App, source: Source) -> Tree | None:
             if here.has(source, local):
@@ -88,9 +96,9 @@ async def of_file(
     return tuple(manifests)
 
 
-async def of_cluster(place: Place, name: str, revision: str) -> tuple[Manifest, ...]:
+async def of_cluster(place: Place, name: str, revision: str, file_roots: tuple[Path, ...]) -> tuple[Manifest, ...]:
     """What the app ``name`` of a cluster renders to there, marked as its own; values of Secrets are masked. Raises :class:`HomeostatError`."""
-    async with inside.looking(place, name) as (parts, app):
+    async with inside.looking(place, name, file_roots) as (parts, app):
         wanted = await parts.desirer.wanted(app, Memory(app_id=app.id), revision=revision, asked_at=asyncio.get_running_loop().time())
     masks = mask.Masks()
     return tuple(Manifest(masks.secret(one.object), one.origin) for one in (*wanted.objects.values(), *wanted.hooks))
