@@ -1,7 +1,7 @@
 """The files of a tree for those who need real ones: a plugin's commands and sidecars.
 
-What is handed over is what the tree shows, and no more: links are kept where they stay inside, links that leave the repository, submodules and files
-that the tree refuses are left out. Nothing is known here of where the files go to.
+What is handed over is what the tree shows, and no more: links are kept where they lead to something inside; others, submodules and files that the tree
+refuses are left out. Nothing is known here of where the files go to.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _SPECIAL = frozenset("*?[{\\")
 
 
 class Item(NamedTuple):
-    """A place of the tree. Folders come before what is in them. ``link`` is relative to the folder that the link is in."""
+    """A place of the tree. Folders come before what is in them, links last: Argo CD's sidecars fail at a link to what is not there yet. ``link`` is relative to the folder that the link is in."""
 
     path: str
     kind: EntryKind
@@ -57,15 +57,12 @@ async def hand_over(tree: Tree, top: str, take: Callable[[Sequence[Item]], None]
 
 
 def _items(tree: Tree, top: str) -> Iterator[Item]:
+    links = []
     for path, kind in _walk(tree, top):
         if kind is EntryKind.DIRECTORY:
             yield Item(path, kind)
         elif kind is EntryKind.SYMLINK:
-            try:
-                real, _ = tree.resolve(path)
-            except TreeError:
-                continue
-            yield Item(path, kind, link=posixpath.relpath(real or ".", posixpath.dirname(path) or "."))
+            links.append(path)
         elif kind is EntryKind.FILE:
             try:
                 content = tree.read(path)
@@ -73,6 +70,14 @@ def _items(tree: Tree, top: str) -> Iterator[Item]:
                 continue
             if content is not None:
                 yield Item(path, kind, content)
+    for path in links:
+        try:
+            leads = tree.stat(path) in {EntryKind.FILE, EntryKind.DIRECTORY}
+            real, _ = tree.resolve(path)
+        except TreeError:
+            continue
+        if leads:
+            yield Item(path, EntryKind.SYMLINK, link=posixpath.relpath(real or ".", posixpath.dirname(path) or "."))
 
 
 def _walk(tree: Tree, top: str) -> Iterator[tuple[str, EntryKind]]:
