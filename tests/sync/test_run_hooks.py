@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from homeostat.model.hooks import HOOK_FINALIZER, RUN
 from homeostat.model.objects import Key, Object, key_of
 from homeostat.model.sync import Action, OperationPhase, Phase, Plan, ResultCode, Task, Wave
-from homeostat.sync.run import Runner
+from homeostat.sync.run import Runner, RunOptions
 from homeostat.sync.step import Cleanup
 from tests.sync.objects import obj
 from tests.sync.test_run import Here, Plane, here, settings
@@ -70,6 +70,20 @@ async def test_a_hook_runs_once_in_an_attempt(here: Here, plane: Plane, namespac
     assert again.answer is not None
     assert again.answer["data"] == {"run": "is under way"}
     assert here.noted[-1] == again.answer
+
+
+async def test_a_dry_run_of_a_hook_is_not_held_against_what_goes_before_it(here: Here, plane: Plane, namespace: str) -> None:
+    await here.discovery.refresh()
+    spec: Object = {"template": {"spec": {"restartPolicy": "Never", "containers": [{"name": "a", "image": "registry.test/a:1"}]}}}
+    job = obj("Job", "old", namespace=namespace, group="batch", version="v1", spec=spec)
+    await here.sync(job)
+    spec["template"]["spec"]["containers"][0]["image"] = "registry.test/a:2"
+    new = obj("Job", "old", namespace=namespace, group="batch", version="v1", spec=spec)
+    task = replace(hook_task(new).tasks[0], live=job, delete_policies=("BeforeHookCreation",))
+    (done,) = await Runner(here).run(Wave(Phase.PRE_SYNC, 0, ((task,),)), options=RunOptions(dry_run=True))
+    assert (done.result.status, done.result.message) == (ResultCode.SYNCED, "job.batch/old created (dry run)")
+    (kept,) = await Runner(here).run(Wave(Phase.PRE_SYNC, 0, ((replace(task, delete_policies=()),),)), options=RunOptions(dry_run=True))
+    assert "is invalid: spec.template" in kept.result.message
 
 
 async def test_a_hook_of_another_attempt_is_applied_over(here: Here, namespace: str) -> None:

@@ -26,7 +26,7 @@ from homeostat.sync import options as opt
 from homeostat.sync.plan import PlanInput, Target, plan
 from homeostat.sync.rehearse import rehearse
 from homeostat.sync.run import Done, Runner, run_options
-from homeostat.sync.step import Finish, LiveHealth, RunWave, Tidy, Wait, failure_message, record, step, terminate, to_observe
+from homeostat.sync.step import Finish, LiveHealth, RunWave, Tidy, Wait, failure_message, hooks_of, record, step, terminate, to_observe
 from homeostat.sync.writing import expected
 
 Save = Callable[[Turn], Awaitable[None]]
@@ -100,11 +100,12 @@ class Attempts:
     async def terminate(self, turn: Turn) -> tuple[TaskResult, ...]:
         """Ends an attempt that was called off: hooks that still run are deleted. Answers the results; what could not be deleted says so in them."""
         state = _state(turn)
-        hooks = [result.key for result in state.results if result.hook_type]
+        made = turn.memory.made.plan if turn.memory.made is not None else Plan()
+        hooks = hooks_of(made, state.results)
         if not hooks:
             return state.results
         await self._cluster.ensure({key.group_kind for key in hooks})
-        now = terminate(state.results, await self._observe(turn, hooks))
+        now = terminate(state.results, await self._observe(turn, hooks), made)
         if isinstance(now, Tidy):
             await self._tidy(turn, now)
         return now.results

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import uuid
 from collections.abc import Sequence
 
 import msgspec
+from msgspec.structs import replace
 
 from homeostat.compare.predecessors import NAMESPACE_MANAGER
 from homeostat.compare.takeover import takeover
 from homeostat.live.client import MANAGER
 from homeostat.live.errors import AlreadyExistsError, ApiError, ConflictError, InvalidObjectError, NotFoundError, UnavailableError
-from homeostat.model.hooks import RUN
+from homeostat.model.hooks import RUN, DeletePolicy
 from homeostat.model.objects import GroupKind, Object, annotations_of
 from homeostat.model.resources import Resource
 from homeostat.model.sync import Action, Method, OperationPhase, Plan, ResultCode, Task, TaskResult, Wave
@@ -147,7 +149,9 @@ class Runner:
             return await self._create_namespace(task, resource, options)
         if task.action is Action.PRUNE:
             return await self._prune(task, resource, options)
-        if task.action is Action.RUN_HOOK and not options.dry_run:
+        if task.action is Action.RUN_HOOK and options.dry_run:
+            return await self._write(_beside_what_goes(task), resource, options)
+        if task.action is Action.RUN_HOOK:
             ran = await self._ran_already(task, resource)
             if ran is not None:
                 return ran
@@ -256,6 +260,14 @@ class Runner:
         if not options.dry_run:
             self._cluster.note(answer)
         return _finished(task, ResultCode.SYNCED, messages.applied(task, answer, dry_run=options.dry_run), answer)
+
+
+def _beside_what_goes(task: Task) -> Task:
+    """What stands in a hook's place goes before it is made, and may be of another shape: the server is asked about it under another name."""
+    if task.desired is None or DeletePolicy.BEFORE_HOOK_CREATION not in task.delete_policies:
+        return task
+    metadata = {**task.desired["metadata"], "name": f"dry-run-{uuid.uuid4().hex[:12]}"}
+    return replace(task, desired={**task.desired, "metadata": metadata}, live=None)
 
 
 def _api_version(task: Task) -> str:
