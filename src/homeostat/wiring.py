@@ -32,6 +32,7 @@ from homeostat.compare.ignore import Ignorer
 from homeostat.desired.plugins.config import read_folder
 from homeostat.desired.plugins.plugins import Plugins
 from homeostat.desired.render.renderer import Renderer
+from homeostat.desired.sources.artefacts import MEDIA_TYPES
 from homeostat.desired.sources.charts import ChartSources
 from homeostat.desired.sources.dependencies import Dependencies
 from homeostat.desired.sources.folder import own_folder
@@ -131,7 +132,9 @@ async def _assembled(options: Options, program: Path, clones: Path) -> AsyncIter
             ) as git,
             Web() as web,
         ):
-            charts = ChartSources(clones / "charts", pool=pool, web=web)
+            charts = ChartSources(
+                clones / "charts", pool=pool, web=web, media_types=lambda: frozenset(control.settings.oci_media_types) or MEDIA_TYPES
+            )
             sources = Sources(
                 git=git,
                 charts=charts,

@@ -125,6 +125,7 @@ def read_settings(config_maps: Mapping[str, Object], *, namespace: str) -> Setti
         wave_delay=parameters.read("controller.sync.wave.delay.seconds", _whole_seconds, 0.0),
         sync_timeout=parameters.read("controller.sync.timeout.seconds", _whole_seconds, 0.0),
         git_submodules=parameters.read("reposerver.enable.git.submodule", _flag, True),
+        oci_media_types=parameters.read("reposerver.oci.layer.media.types", _words, ()),
         warnings=(*reader.warnings, *parameters.warnings),
     )
 

@@ -77,10 +77,14 @@ class JqRequest(Request, frozen=True, tag="jq"):
 
 
 class SemverRequest(Request, frozen=True, tag="semver"):
-    """Answers the highest of ``versions`` that satisfies ``constraint`` (Masterminds/semver, as Argo CD and Helm read it), or ``null``."""
+    """Answers the highest of ``versions`` that satisfies ``constraint`` (Masterminds/semver, as Argo CD and Helm read it), or ``null``.
+
+    Only what the regular expression ``filter`` (of Go) matches counts.
+    """
 
     constraint: str
     versions: tuple[str, ...]
+    filter: str = ""
 
 
 class YamlRequest(Request, frozen=True, tag="yaml"):

@@ -93,5 +93,7 @@ class Settings(msgspec.Struct, frozen=True):
     """Seconds between two waves of a sync, on top of waiting for health."""
     git_submodules: bool = True
     """Whether the trees of Git repositories hold their submodules."""
+    oci_media_types: tuple[str, ...] = ()
+    """The media types of layers that an OCI artefact may have its files in; empty: those of ``artefacts.MEDIA_TYPES``."""
     sync_timeout: float = 0.0
     """Seconds after which a running sync is called off; 0 is never."""

@@ -198,7 +198,7 @@ async def test_an_artefact_of_plain_files_is_a_source(tmp_path: Path, face: Face
         with pytest.raises(RevisionMissingError, match="has no tag '\\^9'"):
             await colour("^9")
         await push(running, "team/apps", files("red"), ("two",), layers=2)
-        with pytest.raises(RefusedError, match="holds no single archive"):
+        with pytest.raises(RefusedError, match="no single archive of files"):
             await colour("two")
 
 

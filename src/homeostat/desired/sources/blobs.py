@@ -78,13 +78,18 @@ class Blobs:
         async with lock:
             tree = self._trees.get(key)
             if tree is None:
-                data = await asyncio.to_thread(self._read, digest)
-                if data is None:
-                    data = await fetch()
-                    await asyncio.to_thread(self._write, digest, await asyncio.to_thread(verified, data, digest, name))
+                data = await self.data(digest, name=name, fetch=fetch)
                 tree = await asyncio.to_thread(_opened, data, name, top_folder=top_folder)
             self._keep(key, tree)
         return tree
+
+    async def data(self, digest: str, *, name: str, fetch: Callable[[], Awaitable[bytes]]) -> bytes:
+        """The very bytes of this digest, which ``fetch`` brings when they are not here."""
+        data = await asyncio.to_thread(self._read, digest)
+        if data is None:
+            data = await fetch()
+            await asyncio.to_thread(self._write, digest, await asyncio.to_thread(verified, data, digest, name))
+        return data
 
     def _keep(self, key: tuple[str, bool], tree: ArchiveTree) -> None:
         if key in self._recent:

@@ -7,27 +7,25 @@ for all apps, held against its digest, and kept by it (``blobs.py``). Signatures
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from homeostat.desired.sources import versions
 from homeostat.desired.sources.archive import ArchiveTree
+from homeostat.desired.sources.artefacts import Artefact
 from homeostat.desired.sources.blobs import Blobs, digest_of
 from homeostat.desired.sources.credentials import Credentials
 from homeostat.desired.sources.errors import RefusedError, RevisionMissingError
 from homeostat.desired.sources.helm_repository import MAX_CHART, HelmRepository
-from homeostat.desired.sources.oci import Descriptor, OciRepository, is_reference, registry_url
+from homeostat.desired.sources.oci import Descriptor, OciRepository, registry_url
 from homeostat.desired.sources.web import Access, Web, place
 from homeostat.evaluate.pool import Pool
 from homeostat.evaluate.requests import HelmIndexRequest, SemverRequest
 
 _CHART_LAYERS = ("application/vnd.cncf.helm.chart.content.v1.tar+gzip", "application/tar+gzip")
-_FILE_LAYERS = (*_CHART_LAYERS, "application/vnd.oci.image.layer.v1.tar+gzip", "application/vnd.oci.image.layer.v1.tar")
-"""What Argo CD takes (``reposerver.oci.layer.media.types``)."""
 _MAX_CONFIGURED = 5000
 _NO_CREDENTIALS = Credentials()
 
@@ -66,10 +64,15 @@ class _Shop(Protocol):
 
 
 class ChartSources:
-    """Every chart of the process. ``root`` is the folder of the caches; a later process goes on with it."""
+    """Every chart and artefact of the process. ``root`` is the folder of the caches; a later process goes on with it. ``media_types`` are the
+    layers of artefacts that are allowed (:data:`artefacts.MEDIA_TYPES`, unless a setting says otherwise).
+    """
 
-    def __init__(self, root: Path, *, pool: Pool, web: Web, blobs: Blobs | None = None) -> None:
+    def __init__(
+        self, root: Path, *, pool: Pool, web: Web, blobs: Blobs | None = None, media_types: Callable[[], frozenset[str]] | None = None
+    ) -> None:
         self._root = root
+        self._media_types = media_types
         self._pool = pool
         self._web = web
         self._blobs = blobs or Blobs(root / "blobs")
@@ -101,10 +104,16 @@ class ChartSources:
         """Ask the server, and say whether anything about the chart has changed since the last answer."""
         return await self._chart(repository, chart).news()
 
-    async def highest(self, constraint: str, candidates: Sequence[str]) -> str | None:
-        answer = await self._pool.evaluate(
-            SemverRequest(constraint=constraint, versions=tuple(candidates)), subject=f"versions {constraint}"
-        )
+    def artefact(self, repository: ChartRepository) -> Artefact:
+        """The files at the address itself, which is of a registry. Raises :class:`RefusedError`."""
+        found = self._chart(repository, "") if repository.is_oci else None
+        if not isinstance(found, Artefact):
+            raise RefusedError(f"{repository.key} is no repository in an OCI registry", hint="write oci://host/repository")
+        return found
+
+    async def highest(self, constraint: str, candidates: Sequence[str], matching: str = "") -> str | None:
+        request = SemverRequest(constraint=constraint, versions=tuple(candidates), filter=matching)
+        answer = await self._pool.evaluate(request, subject=f"versions {constraint}")
         return str(answer.value) if answer.value is not None else None
 
     def _chart(self, repository: ChartRepository, chart: str) -> _Shop:
@@ -120,12 +129,14 @@ class ChartSources:
             )
         return known
 
-    def _registry(self, repository: ChartRepository, chart: str) -> _RegistryChart:
+    def _registry(self, repository: ChartRepository, chart: str) -> _RegistryChart | Artefact:
         address = f"{repository.key}/{chart}" if chart else repository.key
         base, name = registry_url(address, plain_http=repository.credentials.plain_http)
         access = Access(place(base).origin, repository.credentials)
-        kind = _RegistryChart if chart else _Artefact
-        return kind(OciRepository(address, access, web=self._web, base=base, name=name), self._blobs, self.highest)
+        registry = OciRepository(address, access, web=self._web, base=base, name=name)
+        if not chart:
+            return Artefact(registry, self._blobs, self.highest, media_types=self._media_types)
+        return _RegistryChart(registry, self._blobs, self.highest)
 
     def _http(self, repository: ChartRepository, chart: str) -> _IndexedChart:
         known = self._repositories.get(repository)
@@ -199,10 +210,6 @@ class _Pinned(NamedTuple):
 class _RegistryChart:
     """A chart in an OCI registry: a repository of its own, whose tags are its versions (with ``_`` for ``+``)."""
 
-    _layers: tuple[str, ...] = _CHART_LAYERS
-    _plus = "_"
-    _called = "Helm chart"
-
     def __init__(self, repository: OciRepository, blobs: Blobs, highest: versions.Highest) -> None:
         self._repository = repository
         self._blobs = blobs
@@ -237,9 +244,7 @@ class _RegistryChart:
         async def fetch() -> bytes:
             return await self._repository.blob(pinned.layer, limit=MAX_CHART)
 
-        is_chart = pinned.layer.media_type in _CHART_LAYERS
-        name = f"{version} of {self._repository.address}"
-        return await self._blobs.tree(pinned.layer.digest, name=name, fetch=fetch, top_folder=is_chart)
+        return await self._blobs.tree(pinned.layer.digest, name=f"{version} of {self._repository.address}", fetch=fetch)
 
     async def news(self) -> bool:
         async with self._lock:
@@ -253,7 +258,7 @@ class _RegistryChart:
 
     async def _list(self) -> None:
         began = time.monotonic()
-        found = [tag.replace(self._plus, "+") for tag in await self._repository.tags()]
+        found = [tag.replace("_", "+") for tag in await self._repository.tags()]
         if found != self._versions:
             self._chosen = {}
         self._versions, self._listed_at = found, began
@@ -264,25 +269,10 @@ class _RegistryChart:
             if known is not None and (since is None or known.asked_at >= since):
                 return known
             began = time.monotonic()
-            manifest = await self._repository.manifest(version if version.startswith("sha256:") else version.replace("+", self._plus))
-            layers = [layer for layer in manifest.layers if layer.media_type in self._layers]
+            manifest = await self._repository.manifest(version if version.startswith("sha256:") else version.replace("+", "_"))
+            layers = [layer for layer in manifest.layers if layer.media_type in _CHART_LAYERS]
             if len(layers) != 1:
                 kinds = ", ".join(layer.media_type for layer in manifest.layers) or "nothing"
-                raise RefusedError(f"The OCI repository {self._repository.address} holds no {self._called} at {version}, but {kinds[:300]}")
+                raise RefusedError(f"The OCI repository {self._repository.address} holds no Helm chart at {version}, but {kinds[:300]}")
             self._pinned[version] = pinned = _Pinned(manifest.digest, layers[0], began)
             return pinned
-
-
-class _Artefact(_RegistryChart):
-    """Files in an OCI registry, as one archive. Any tag will do, a range is of those that are versions, and what is pinned is the digest."""
-
-    _layers = _FILE_LAYERS
-    _plus = "+"
-    _called = "single archive of files"
-
-    async def choose(self, wanted: str, since: float | None) -> str | None:
-        if wanted and is_reference(wanted):
-            with contextlib.suppress(RevisionMissingError):
-                return (await self._pin(wanted, since)).digest
-        found = await self._in_range(wanted, since)
-        return None if found is None else (await self._pin(found, since)).digest

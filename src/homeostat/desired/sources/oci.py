@@ -7,9 +7,11 @@ client of a registry; never in the clear when the registry itself is asked over 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 import time
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlencode, urljoin, urlsplit, urlunsplit
 
@@ -29,8 +31,11 @@ _MANIFESTS = (
     "application/vnd.docker.distribution.manifest.v2+json",
     "application/vnd.oci.artifact.manifest.v1+json",
 )
+_INDEXES = ("application/vnd.oci.image.index.v1+json", "application/vnd.docker.distribution.manifest.list.v2+json")
+_ACCEPT = {"Accept": ", ".join((*_MANIFESTS, *_INDEXES))}
 _MAX_MANIFEST = 4 * 1024 * 1024
 _MAX_TAGS = 200_000
+_MAX_REFERRERS = 1000
 _PAGE = 1000
 _HUB = {"docker.io": "registry-1.docker.io", "index.docker.io": "registry-1.docker.io"}
 
@@ -42,13 +47,15 @@ class Descriptor(msgspec.Struct, frozen=True, rename="camel"):
     digest: str
     size: int
     annotations: dict[str, str] | None = None
+    artifact_type: str = ""
 
 
 class Manifest(msgspec.Struct, frozen=True, rename="camel"):
-    """What a tag points to; ``digest`` is of its own bytes."""
+    """What a tag points to; ``digest`` is of its own bytes. An index has ``manifests`` in place of layers."""
 
     config: Descriptor | None = None
     layers: tuple[Descriptor, ...] = ()
+    manifests: tuple[Descriptor, ...] = ()
     media_type: str = ""
     artifact_type: str = ""
     annotations: dict[str, str] | None = None
@@ -102,9 +109,7 @@ class OciRepository:
             following = _LINK.search(answer.headers.get("Link", ""))
             if following is None:
                 break
-            url = urljoin(url, following[1])
-            if place(url).origin != place(self._base).origin:
-                raise RefusedError(f"{self._what} lists its tags on another server ({place(url).origin})")
+            url = self._next_page(url, following[1], "its tags")
         return found
 
     async def manifest(self, reference: str) -> Manifest:
@@ -115,19 +120,52 @@ class OciRepository:
         elif not _TAG.fullmatch(reference):
             raise RefusedError(f"{self._what} cannot have a tag {reference!r}")
         url = urljoin(self._base, f"manifests/{reference}")
-        answer = await self._get(url, limit=_MAX_MANIFEST, accept=frozenset({200, 404}), headers={"Accept": ", ".join(_MANIFESTS)})
+        answer = await self._get(url, limit=_MAX_MANIFEST, accept=frozenset({200, 404}), headers=_ACCEPT)
         if answer.status == 404:
             raise RevisionMissingError(f"{self._what} has no {'digest' if by_digest else 'tag'} {reference}", hint="check `targetRevision`")
         claimed = reference if by_digest else answer.headers.get("Docker-Content-Digest", "")
         digest = checked_digest(claimed, self._what) if claimed else digest_of(answer.body)
         verified(answer.body, digest, f"{self._what}: the manifest {reference}")
+        return msgspec.structs.replace(self._decoded(answer.body, f"the manifest {reference}"), digest=digest)
+
+    async def referrers(self, digest: str) -> list[Descriptor]:
+        """The manifests that say that they are about the one of this digest, signatures for example: from the registry's API, or where it has
+        none, from the index that clients keep under a tag in its place.
+        """
+        found: list[Descriptor] = []
+        url = urljoin(self._base, f"referrers/{checked_digest(digest, self._what)}")
+        seen = set[str]()
+        while url not in seen:
+            seen.add(url)
+            answer = await self._get(url, limit=_MAX_MANIFEST, accept=frozenset({200, 404, 405}), headers=_ACCEPT)
+            if answer.status != HTTPStatus.OK:
+                break
+            found += self._decoded(answer.body, f"the referrers of {digest}").manifests
+            if len(found) > _MAX_REFERRERS:
+                raise RefusedError(f"{self._what}: {digest} has more than {_MAX_REFERRERS} referrers")
+            following = _LINK.search(answer.headers.get("Link", ""))
+            if following is None:
+                return found
+            url = self._next_page(url, following[1], f"the referrers of {digest}")
+        if not found:
+            with contextlib.suppress(RevisionMissingError):
+                found += (await self.manifest(digest.replace(":", "-", 1))).manifests
+        return found
+
+    def _decoded(self, body: bytes, what: str) -> Manifest:
         try:
-            manifest = msgspec.json.decode(answer.body, type=Manifest)
+            manifest = msgspec.json.decode(body, type=Manifest)
         except msgspec.DecodeError as error:
-            raise FetchFailedError(f"{self._what}: the manifest {reference} cannot be read ({error})") from error
-        for part in (*manifest.layers, *((manifest.config,) if manifest.config else ())):
+            raise FetchFailedError(f"{self._what}: {what} cannot be read ({error})") from error
+        for part in (*manifest.layers, *manifest.manifests, *((manifest.config,) if manifest.config else ())):
             checked_digest(part.digest, self._what)
-        return msgspec.structs.replace(manifest, digest=digest)
+        return manifest
+
+    def _next_page(self, url: str, link: str, what: str) -> str:
+        url = urljoin(url, link)
+        if place(url).origin != place(self._base).origin:
+            raise RefusedError(f"{self._what} lists {what} on another server ({place(url).origin})")
+        return url
 
     async def blob(self, part: Descriptor, *, limit: int) -> bytes:
         """The bytes behind a descriptor, of the size and the digest that it says."""
