@@ -72,7 +72,7 @@ async def test_a_hook_runs_once_in_an_attempt(here: Here, plane: Plane, namespac
     assert here.noted[-1] == again.answer
 
 
-async def test_a_dry_run_of_a_hook_is_not_held_against_what_goes_before_it(here: Here, plane: Plane, namespace: str) -> None:
+async def test_a_dry_run_of_a_hook_is_not_held_against_what_goes_before_it(here: Here, namespace: str) -> None:
     await here.discovery.refresh()
     spec: Object = {"template": {"spec": {"restartPolicy": "Never", "containers": [{"name": "a", "image": "registry.test/a:1"}]}}}
     job = obj("Job", "old", namespace=namespace, group="batch", version="v1", spec=spec)
