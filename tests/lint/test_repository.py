@@ -208,6 +208,17 @@ async def test_a_definition_in_the_repository_is_the_schema_of_its_kind() -> Non
     assert told(report) == [("z.yaml", 1, "deprecated-api"), ("z.yaml", 5, "schema"), ("z.yaml", 6, "unknown-field")]
 
 
+async def test_what_would_have_to_be_fetched_is_a_remark_and_no_fault() -> None:
+    files = {
+        "umbrella/Chart.yaml": evaluators.CHART + "dependencies: [{name: redis, version: 1.x, repository: 'https://charts.example.com'}]\n",
+        "remote/kustomization.yaml": "resources: ['https://git.example.com/a/b//c?ref=v1']\n",
+        "app.yaml": application("umbrella", "umbrella"),
+    }
+    report = await look(files)
+    assert {(one.rule, one.severity) for one in report.findings} == {("source", Severity.INFO)}
+    assert [one.file for one in report.findings] == ["remote/kustomization.yaml", "umbrella/Chart.yaml", "umbrella/Chart.yaml"]
+
+
 async def test_apps_of_apps_are_followed() -> None:
     files = {
         "root.yaml": application("root", "bootstrap"),

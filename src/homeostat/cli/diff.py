@@ -16,16 +16,14 @@ from homeostat.cli import fetching
 from homeostat.cli import output as out
 from homeostat.cli.changes import print_changes
 from homeostat.desired.render.renderer import RenderContext, Renderer
-from homeostat.desired.sources.sources import Sources
 from homeostat.desired.sources.working_copy import WorkingCopy
 from homeostat.evaluate.pool import Pool
-from homeostat.lint.apps import Here
+from homeostat.lint.apps import Fetch, Here
 from homeostat.lint.changes import Changes, apps_in, changes
 from homeostat.lint.schemas import Catalogue
-from homeostat.model.app import App, Source
+from homeostat.model.app import App
 from homeostat.model.errors import HomeostatError, InvalidError
 from homeostat.model.settings import Settings
-from homeostat.model.tree import Tree
 
 SAME, DIFFERENT, TROUBLE = 0, 1, 2
 """Exit codes, as ``diff`` has them."""
@@ -114,14 +112,14 @@ def diff(
     async def run() -> Changes:
         async with AsyncExitStack() as stack:
             pool = await stack.enter_async_context(Pool(program=program, size=os.cpu_count() or 2))
-            fetched = await stack.enter_async_context(fetching.sources(pool)) if fetch else None
+            fetched = await stack.enter_async_context(fetching.fetching(pool)) if fetch else Fetch()
             apps = [*given, *(await _cluster_apps(kubeconfig, context, namespace) if from_cluster else ())]
             return await changes(
                 place.tree(older),
                 place.tree(newer),
                 renderer=Renderer(pool=pool),
                 here=here,
-                elsewhere=lambda app, source: _fetched(fetched, app, source),
+                fetch=fetched,
                 context=asked,
                 scope=catalogue.is_namespaced,
                 given=apps,
@@ -152,13 +150,6 @@ def _apps_of(file: Path) -> list[App]:
     if not apps:
         raise InvalidError(f"{file}: there is no Application in it")
     return apps
-
-
-async def _fetched(sources: Sources | None, app: App, source: Source) -> Tree | None:
-    if sources is None:
-        return None
-    pinned = await sources.resolve(source, app.project)
-    return await sources.tree(source, app.project, pinned.revision)
 
 
 async def _cluster_apps(kubeconfig: str | None, context: str | None, namespace: str) -> list[App]:

@@ -17,11 +17,26 @@ from homeostat.desired.sources.sources import Sources
 from homeostat.desired.sources.web import Web
 from homeostat.evaluate.pool import Pool
 from homeostat.evaluate.requests import SemverRequest
+from homeostat.lint.apps import Fetch
+from homeostat.model.app import Source
+from homeostat.model.tree import Tree
 from homeostat.wiring import cache_folder
 
 
+class _Fetching(Fetch):
+    def __init__(self, sources: Sources) -> None:
+        self._sources = sources
+
+    async def tree(self, source: Source, project: str) -> Tree | None:
+        pinned = await self._sources.resolve(source, project)
+        return await self._sources.tree(source, project, pinned.revision)
+
+    async def completed(self, tree: Tree, source: Source, project: str) -> Tree:
+        return await self._sources.completed(tree, source, project)
+
+
 @asynccontextmanager
-async def sources(pool: Pool, *, file_roots: Sequence[Path] = ()) -> AsyncIterator[Sources]:
+async def fetching(pool: Pool, *, file_roots: Sequence[Path] = ()) -> AsyncIterator[Fetch]:
     """Every kind of source. ``file_roots`` are the folders whose repositories ``file:`` addresses may name."""
 
     async def highest(constraint: str, versions: Sequence[str]) -> str | None:
@@ -40,7 +55,7 @@ async def sources(pool: Pool, *, file_roots: Sequence[Path] = ()) -> AsyncIterat
     with own_folder(cache_folder()) as clones:
         async with Web() as web, GitSources(clones, highest=highest, file_roots=file_roots) as git:
             charts = ChartSources(clones / "charts", pool=pool, web=web)
-            yield Sources(
+            sources = Sources(
                 git=git,
                 charts=charts,
                 dependencies=Dependencies(charts, pool=pool),
@@ -48,3 +63,4 @@ async def sources(pool: Pool, *, file_roots: Sequence[Path] = ()) -> AsyncIterat
                 chart_repository=chart_repository,
                 names=names,
             )
+            yield _Fetching(sources)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import os
 from collections import Counter
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import click
 import msgspec
 
 from homeostat import toolchain
+from homeostat.cli import fetching
 from homeostat.cli import output as out
 from homeostat.cli.render import root_of
 from homeostat.desired.local import LocalTree
@@ -62,6 +64,7 @@ class Settings(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_field
     "--repo-url", multiple=True, metavar="URL", help="An address of this repository, as Applications name it. By default its remotes."
 )
 @click.option("--build-options", default="", metavar="OPTIONS", help="Options of `kustomize build`, such as `--enable-helm`.")
+@click.option("--fetch", is_flag=True, help="Fetch what lies elsewhere, too: sources of Applications, dependencies of charts.")
 @click.option(
     "--fail-on",
     type=click.Choice([severity.value for severity in Severity]),
@@ -81,13 +84,14 @@ def lint(
     exclude: tuple[str, ...],
     repo_url: tuple[str, ...],
     build_options: str,
+    fetch: bool,
     fail_on: str,
     show_rules: bool,
     output: str,
 ) -> int:
     """Render everything below PATH (by default here) and hold it against the schemas of Kubernetes, of Argo CD, and of the definitions found there.
 
-    Applications, ApplicationSets, projects, overlays, charts, Jsonnet and plain manifests. Needs no cluster, and fetches nothing. Exits with 0 when
+    Applications, ApplicationSets, projects, overlays, charts, Jsonnet and plain manifests. Needs no cluster, and no network without --fetch. Exits with 0 when
     nothing bad was found, with 1 when something was, or when it could not be looked at.
     """
     if show_rules:
@@ -112,6 +116,7 @@ def lint(
                 tell,
                 exclude=(*settings.exclude, *exclude),
                 build_options=tuple((build_options or settings.build_options).split()),
+                fetch=fetch,
             )
         )
     findings = tuple(one for one in report.findings if one.rule in counted)
@@ -129,9 +134,12 @@ async def _look(
     *,
     exclude: tuple[str, ...],
     build_options: tuple[str, ...],
+    fetch: bool,
 ) -> Report:
-    async with Pool(program=program, size=os.cpu_count() or 2) as pool:
-        linter = Linter(tree=tree, pool=pool, catalogue=catalogue, here=here, tell=tell, build_options=build_options)
+    async with AsyncExitStack() as stack:
+        pool = await stack.enter_async_context(Pool(program=program, size=os.cpu_count() or 2))
+        fetched = await stack.enter_async_context(fetching.fetching(pool)) if fetch else None
+        linter = Linter(tree=tree, pool=pool, catalogue=catalogue, here=here, tell=tell, build_options=build_options, fetch=fetched)
         return await linter.run(["" if start == "." else start for start in starts], left_out=excluding(exclude))
 
 

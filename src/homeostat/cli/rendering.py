@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,11 @@ from homeostat.cli.apps import inside
 from homeostat.cli.apps.common import Place
 from homeostat.compare import mask
 from homeostat.desired.local import LocalTree
+from homeostat.desired.plugins.plugins import Plugins
 from homeostat.desired.render.renderer import RenderContext, Renderer
 from homeostat.desired.sources.working_copy import WorkingCopy
 from homeostat.evaluate.pool import Pool
-from homeostat.lint.apps import Here, parts_of
+from homeostat.lint.apps import Fetch, Here, parts_of
 from homeostat.lint.changes import apps_in
 from homeostat.lint.schemas import Catalogue
 from homeostat.loop.memory import Memory
@@ -56,6 +58,7 @@ async def of_file(
     file_roots: tuple[Path, ...],
     kube_version: str,
     api_versions: tuple[str, ...],
+    plugins: Plugins,
 ) -> tuple[Manifest, ...]:
     """What ``app`` renders to. Sources in the working copy ``near`` are read as they lie there, or at ``revision``; the others are fetched.
 
@@ -73,16 +76,16 @@ async def of_file(
         kube_version=kube_version.removeprefix("v") or f"{catalogue.version}.0",
         api_versions=(*catalogue.api_versions, *api_versions),
     )
-    async with Pool(program=program, size=1) as pool, fetching.sources(pool, file_roots=file_roots) as sources:
+    async with AsyncExitStack() as stack:
+        pool = await stack.enter_async_context(Pool(program=program, size=1))
+        fetched = await stack.enter_async_context(fetching.fetching(pool, file_roots=file_roots)) if fetch else Fetch()
 
         async def tree_of(asked: App, source: Source) -> Tree | None:
-            if here.has(source, local):
-                return local
-            if not fetch:
-                return None
-            return await sources.tree(source, asked.project, (await sources.resolve(source, asked.project)).revision)
+            return await (
+                fetched.completed(local, source, asked.project) if here.has(source, local) else fetched.tree(source, asked.project)
+            )
 
-        parts = await parts_of(app, Renderer(pool=pool), tree_of, context)
+        parts = await parts_of(app, Renderer(pool=pool, plugins=plugins), tree_of, context)
     manifests: list[Manifest] = []
     for part in parts:
         if part.error is not None:

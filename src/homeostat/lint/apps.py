@@ -23,6 +23,20 @@ TreeOf = Callable[[App, Source], Awaitable[Tree | None]]
 """The files of a source; ``None`` for one that lies elsewhere and is not fetched. Raises :class:`HomeostatError`."""
 
 
+class Fetch:
+    """What is fetched from elsewhere: nothing. Who fetches is a subclass of this (``cli/fetching.py``)."""
+
+    async def tree(self, source: Source, project: str) -> Tree | None:
+        """The files of a source that lies elsewhere; ``None``: they are not fetched. Raises :class:`HomeostatError`."""
+        del source, project
+        return None
+
+    async def completed(self, tree: Tree, source: Source, project: str) -> Tree:
+        """The files of a source at hand, with what its render needs besides (the dependencies of a chart). Raises :class:`HomeostatError`."""
+        del source, project
+        return tree
+
+
 class Here:
     """Which sources lie in the repository at hand, by its addresses. One without any is taken for the repository of every path that it has.
 

@@ -17,7 +17,7 @@ from homeostat.compare import mask
 from homeostat.desired.positions import objects_in
 from homeostat.desired.render.renderer import RenderContext, Renderer
 from homeostat.lint import applications
-from homeostat.lint.apps import Here, Part, TreeOf, parts_of
+from homeostat.lint.apps import Fetch, Here, Part, parts_of
 from homeostat.lint.walk import walk
 from homeostat.model.app import App, AppKey, Source
 from homeostat.model.errors import InvalidError
@@ -71,12 +71,12 @@ class Changes(msgspec.Struct, frozen=True):
 class Side:
     """One of the two trees, and the apps that there are in it."""
 
-    def __init__(self, tree: Tree, renderer: Renderer, tree_of: TreeOf, context: RenderContext, here: Here) -> None:
+    def __init__(self, tree: Tree, renderer: Renderer, fetch: Fetch, context: RenderContext, here: Here) -> None:
         self.tree = tree
         self.apps: dict[AppKey, App] = {}
         self.parts: dict[AppKey, list[Part]] = {}
         self._renderer = renderer
-        self._elsewhere = tree_of
+        self._fetch = fetch
         self._context = context
         self._here = here
         self._gate = asyncio.Semaphore(_AT_ONCE)
@@ -100,7 +100,9 @@ class Side:
             self.parts[app.key] = await parts_of(app, self._renderer, self._tree_of, self._context)
 
     async def _tree_of(self, app: App, source: Source) -> Tree | None:
-        return self.tree if self._here.has(source, self.tree) else await self._elsewhere(app, source)
+        if not self._here.has(source, self.tree):
+            return await self._fetch.tree(source, app.project)
+        return await self._fetch.completed(self.tree, source, app.project)
 
     def _children(self, parts: Iterable[Part]) -> Iterable[App]:
         for part in parts:
@@ -115,7 +117,7 @@ async def changes(
     *,
     renderer: Renderer,
     here: Here,
-    elsewhere: TreeOf,
+    fetch: Fetch,
     context: RenderContext,
     scope: Scope,
     given: Sequence[App] = (),
@@ -127,7 +129,7 @@ async def changes(
     ``names`` are what the two sides are called in diffs. ``scope`` tells which kinds have namespaces.
     """
     changed = await asyncio.to_thread(after.changed_since, before)
-    old, new = (Side(tree, renderer, elsewhere, context, here) for tree in (before, after))
+    old, new = (Side(tree, renderer, fetch, context, here) for tree in (before, after))
     lying: tuple[list[App], list[App]] = ([], [])
     if found:
         lying = await asyncio.to_thread(_lying, before, after, changed)

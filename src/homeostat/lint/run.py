@@ -16,9 +16,10 @@ from homeostat.compare.ignore import Ignorer
 from homeostat.desired.errors import RenderError
 from homeostat.desired.positions import Written, objects_in
 from homeostat.desired.render.renderer import RenderContext, Renderer
+from homeostat.desired.sources.errors import SourceError
 from homeostat.evaluate.pool import Pool
 from homeostat.lint import applications, checks
-from homeostat.lint.apps import Here, parts_of
+from homeostat.lint.apps import Fetch, Here, parts_of
 from homeostat.lint.checks import Remark
 from homeostat.lint.errors import SchemaError
 from homeostat.lint.findings import Finding, Severity, finding, path_text
@@ -37,7 +38,8 @@ _AT_ONCE = 16
 _DEEPEST = 5
 """Apps of apps of apps: how often what was rendered may bring new Applications."""
 
-_PROJECT = ("spec", "project")
+_NOT_FETCHED = ("nothing is fetched here", "is fetched from elsewhere")
+"""What the evaluators say of dependencies and bases that are not in the tree."""
 
 
 class Item(msgspec.Struct, frozen=True):
@@ -75,11 +77,13 @@ class Linter:
         here: Here,
         tell: Callable[[str], None] = lambda _line: None,
         build_options: tuple[str, ...] = (),
+        fetch: Fetch | None = None,
     ) -> None:
         self._tree = tree
         self._catalogue = catalogue
         self._here = here
         self._tell = tell
+        self._fetch = fetch or Fetch()
         self._renderer = Renderer(pool=pool)
         self._ignorer = Ignorer(pool)
         self._places = Places(tree)
@@ -185,12 +189,17 @@ class Linter:
             items, depth = self._items[before:], depth + 1
 
     async def _application(self, item: Item, app: App) -> None:
-        async def tree_of(_app: App, source: Source) -> Tree | None:
-            return self._tree if self._here.has(source, self._tree) else None
+        async def tree_of(app: App, source: Source) -> Tree | None:
+            if self._here.has(source, self._tree):
+                return await self._fetch.completed(self._tree, source, app.project)
+            return await self._fetch.tree(source, app.project)
 
         for part in await parts_of(app, self._renderer, tree_of, self._context):
             steps: tuple[str | int, ...] = ("spec", "sources", part.number) if len(app.sources) > 1 else ("spec", "source")
             source = part.source
+            if part.tree is None and part.error is not None:
+                self._say(item, Remark("source", steps, f"could not be fetched: {part.error.message}", part.error.hint, Severity.ERROR))
+                continue
             if part.tree is None:
                 where = f"{source.repo_url} {source.chart or source.path}".strip()
                 self._say(item, Remark("source", steps, f"{where} lies elsewhere: what it renders to was not looked at"))
@@ -208,8 +217,8 @@ class Linter:
 
     def _render_failed(self, error: RenderError, app: App, item: Item, remark: Remark) -> None:
         """At the file where the render failed; at the Application, where the fault is its own."""
-        if error.origin.file and self._tree.stat(error.origin.file) is not None:
-            self._failed(error, f"as Application {app.key.name}")
+        if any(words in error.message for words in _NOT_FETCHED) or (error.origin.file and self._tree.stat(error.origin.file) is not None):
+            self._failed(error, f"Application {app.key.name}", item.origin.file)
         else:
             self._say(item, remark._replace(message=f"does not render: {error.message}"))
 
@@ -239,7 +248,10 @@ class Linter:
         context = msgspec.structs.replace(self._context, app_name=name, namespace="default", subject=owner, source_type=kind)
         self._renders += 1
         try:
-            rendered = await self._renderer.render(source=source, tree=self._tree, context=context)
+            tree = await self._fetch.completed(self._tree, source, "default")
+            rendered = await self._renderer.render(source=source, tree=tree, context=context)
+        except SourceError as error:
+            self._findings.append(finding("source", f"{owner}: {error.message}", file=path, hint=error.hint, severity=Severity.ERROR))
         except RenderError as error:
             place = (
                 path
@@ -255,6 +267,10 @@ class Linter:
     def _failed(self, error: RenderError, owner: str, place: str = "", severity: Severity | None = None) -> None:
         at = error.origin if error.origin.file else Origin(place)
         message = error.message.removeprefix(f"{at}: ")
+        if any(words in message for words in _NOT_FETCHED):
+            message = f"{owner} needs what lies elsewhere, and was not looked at: {message}"
+            self._findings.append(finding("source", message, file=at.file, line=at.line, hint="`--fetch` fetches it"))
+            return
         self._findings.append(
             finding("render", f"{owner} does not render: {message}", file=at.file, line=at.line, hint=error.hint, severity=severity)
         )

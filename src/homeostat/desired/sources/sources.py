@@ -95,6 +95,10 @@ class Sources:
             tree = await self._charts.tree(where, chart, revision)
         else:
             tree = await self.git.tree(self._repository(source.repo_url, project), revision)
+        return await self.completed(tree, source, project, fresh=fresh, since=since)
+
+    async def completed(self, tree: Tree, source: Source, project: str, *, fresh: bool = False, since: float | None = None) -> Tree:
+        """``tree`` with what the render of ``source`` needs besides: for files that came some other way than by :meth:`tree`."""
         path = posixpath.normpath(source.path or ".")
         if source.kustomize is not None or source.plugin is not None or source.directory is not None or path.startswith(("/", "..")):
             return tree
