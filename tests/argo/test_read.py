@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from homeostat.argo.read import read_app
+from homeostat.desired.plugins.environment import plugin_source
 from homeostat.model.app import (
     AppKey,
     DirectoryOptions,
@@ -196,7 +197,9 @@ def test_automated_syncs_can_be_switched_off_without_losing_their_settings() -> 
         pytest.param({"source": {"repoURL": "", "path": "x"}}, "spec.source.repoURL: expected", id="an empty repoURL"),
         pytest.param({"source": {"repoURL": "https://git.example/x"}}, "spec.source.path: expected", id="no path"),
         pytest.param({"source": {"repoURL": "https://git.example/x", "path": "/etc"}}, "relative to the root", id="an absolute path"),
-        pytest.param({"source": {"repoURL": "https://c", "chart": "redis"}}, "spec.source.targetRevision: expected a version", id="a chart"),
+        pytest.param(
+            {"source": {"repoURL": "https://c", "chart": "redis"}}, "spec.source.targetRevision: expected a version", id="a chart"
+        ),
         pytest.param({"source": {"repoURL": "https://c", "path": ".", "helm": {}, "kustomize": {}}}, "helm and kustomize", id="two types"),
         pytest.param({"destination": {"namespace": "web"}}, "spec.destination: expected a server", id="no cluster"),
         pytest.param({"destination": {"server": "https://kubernetes.default.svc", "name": "in-cluster"}}, "found both", id="two clusters"),
@@ -224,6 +227,19 @@ def test_the_source_hydrator_is_refused() -> None:
     }
     app = samples.read(samples.application(source=None, sourceHydrator=hydrator))
     assert app.problems == ("spec.sourceHydrator: the source hydrator is not supported yet",)
+
+
+def test_a_plugin_and_what_its_manifests_are_made_of_are_read() -> None:
+    plugin = {"name": "avp-v1", "env": [{"name": "A", "value": "b"}], "parameters": [{"name": "c", "map": {"d": "e"}}]}
+    obj = samples.application(source={"repoURL": "https://git.example/r", "path": "app", "plugin": plugin})
+    obj["metadata"]["annotations"] = {"argocd.argoproj.io/manifest-generate-paths": " .;/shared ;; "}
+    app = samples.read(obj)
+    assert app.problems == ()
+    assert app.generate_paths == (".", "/shared")
+    read = plugin_source(app.sources[0].plugin or {})
+    assert read.name == "avp-v1"
+    assert [(entry.name, entry.value) for entry in read.env] == [("A", "b")]
+    assert [(one.name, one.string, one.map, one.array) for one in read.parameters] == [("c", None, {"d": "e"}, None)]
 
 
 @pytest.mark.parametrize(("value", "expected"), [("normal", "normal"), ("hard", "hard"), ("", "normal"), ("please", "normal")])

@@ -131,6 +131,30 @@ def test_an_application_is_rendered_at_a_revision(folder: Path) -> None:
     assert json.loads(then.stdout)["items"][0]["data"]["colour"] == "red"
 
 
+def test_a_source_that_lies_elsewhere_is_fetched(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    def git(*arguments: str) -> None:
+        names = ["-c", "user.name=Somebody", "-c", "user.email=somebody@example.com", "-c", "commit.gpgsign=false"]
+        subprocess.run(["git", "-C", str(folder), *names, *arguments], check=True, capture_output=True)
+
+    git("init", "-q", "-b", "main")
+    git("add", "-A")
+    git("commit", "-q", "-m", "one")
+    app = tmp_path_factory.mktemp("elsewhere") / "app.yaml"
+    app.write_text(
+        APPLICATION.replace("https://git.example.com/team/config.git", folder.as_uri()).replace(
+            "path: chart", "path: chart\n    targetRevision: main"
+        )
+    )
+    subprocess.run(["git", "init", "-q", str(app.parent)], check=True)
+    subprocess.run(["git", "-C", str(app.parent), "remote", "add", "origin", "https://git.example.com/team/apps.git"], check=True)
+    refused = homeostat("render", str(app))
+    assert refused.code == 1
+    assert "file:" in refused.stderr
+    done = homeostat("render", str(app), "--file-root", str(folder), "-o", "json")
+    assert done.code == 0, done.stderr
+    assert json.loads(done.stdout)["items"][0]["data"]["colour"] == "red"
+
+
 def test_each_object_gets_a_file_that_stays_in_the_folder(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     odd = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: ../../Out, namespace: ../up}\n---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: out, namespace: up}\n"
     (folder / "base" / "settings.yaml").write_text(odd)
@@ -168,3 +192,26 @@ def test_what_cannot_be_rendered_is_told(folder: Path, monkeypatch: pytest.Monke
     assert done.code in {1, 2}
     assert done.stdout == ""
     assert says in done.stderr
+
+
+def test_a_folder_is_rendered_by_a_plugin(folder: Path) -> None:
+    plugins = folder.parent / "plugins"
+    plugins.mkdir()
+    plugin = {
+        "apiVersion": "argoproj.io/v1alpha1",
+        "kind": "ConfigManagementPlugin",
+        "metadata": {"name": "upper"},
+        "spec": {
+            "generate": {"command": ["sed", "s/settings/made/"], "args": ["settings.yaml"]},
+            "discover": {"fileName": "settings.yaml"},
+        },
+    }
+    (plugins / "upper.yaml").write_text(yaml.dump(plugin))
+    arguments = ("render", str(folder / "base"), "--root", str(folder), "-o", "name")
+    assert homeostat(*arguments, "--plugins", str(plugins)).stdout == "configmap/made\n"
+    assert homeostat(*arguments, env={"HOMEOSTAT_PLUGINS": str(plugins)}).stdout == "configmap/made\n"
+    assert homeostat(*arguments).stdout == "configmap/settings\n"
+    (plugins / "broken.yaml").write_text("kind: Pod")
+    broken = homeostat(*arguments, "--plugins", str(plugins))
+    assert broken.code != 0
+    assert "broken.yaml: " in broken.stderr

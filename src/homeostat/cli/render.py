@@ -15,8 +15,11 @@ import click
 from homeostat import toolchain
 from homeostat.cli import output as output_
 from homeostat.cli.apps.common import Place, file_roots_option
+from homeostat.cli.plugins import plugin_options
 from homeostat.desired.errors import RenderError
 from homeostat.desired.local import LocalTree
+from homeostat.desired.plugins.config import read_folder
+from homeostat.desired.plugins.plugins import Plugins
 from homeostat.desired.render.detect import SourceType
 from homeostat.desired.render.renderer import RenderContext, Rendered, Renderer
 from homeostat.evaluate.pool import Pool
@@ -64,6 +67,7 @@ _OF_CLUSTERS = ("kubeconfig", "context", "control")
 @click.option("--context", metavar="NAME", help="APP: the context of the kubeconfig to use.")
 @click.option("--control-namespace", "control", default="argocd", show_default=True, help="APP: where the Applications are.")
 @file_roots_option
+@plugin_options
 @click.option(
     "--output-dir",
     type=click.Path(file_okay=False, path_type=Path),
@@ -92,6 +96,8 @@ def render(
     context: str | None,
     control: str,
     file_roots: tuple[Path, ...],
+    plugins: Path | None,
+    plugin_sockets: Path | None,
     output_dir: Path | None,
     output: str,
 ) -> None:
@@ -102,10 +108,21 @@ def render(
     from homeostat.cli import rendering  # noqa: PLC0415 - much is imported for it
 
     path = Path(target)
+    with_plugins = Plugins(read_folder(plugins) if plugins else (), sockets=plugin_sockets)
     if path.is_dir():
         _refuse(ctx, "a folder", (*_OF_FILES, *_OF_CLUSTERS, "revision", "file_roots"))
         manifests = _folder(
-            path.resolve(), kind, name, namespace, values, sets, strings, kube_version=kube_version, api_versions=api_versions, root=root
+            path.resolve(),
+            kind,
+            name,
+            namespace,
+            values,
+            sets,
+            strings,
+            kube_version=kube_version,
+            api_versions=api_versions,
+            root=root,
+            plugins=with_plugins,
         )
     elif path.is_file():
         _refuse(ctx, "a file", (*_OF_FOLDERS, *_OF_CLUSTERS, "namespace"))
@@ -122,6 +139,7 @@ def render(
                 file_roots=file_roots,
                 kube_version=kube_version,
                 api_versions=api_versions,
+                plugins=with_plugins,
             )
         )
     elif os.sep in target and (target.startswith((".", os.sep)) or target.endswith((".yaml", ".yml", ".json"))):
@@ -160,6 +178,7 @@ def _folder(
     kube_version: str,
     api_versions: tuple[str, ...],
     root: Path | None,
+    plugins: Plugins,
 ) -> tuple[Manifest, ...]:
     root = root.resolve() if root is not None else root_of(folder)
     if not folder.is_relative_to(root):
@@ -176,13 +195,13 @@ def _folder(
         api_versions=api_versions,
         source_type=_TYPES[kind] if kind else "",
     )
-    return asyncio.run(_render(_program(), source, LocalTree(root), context)).manifests
+    return asyncio.run(_render(_program(), source, LocalTree(root), context, plugins)).manifests
 
 
-async def _render(program: Path, source: Source, tree: LocalTree, context: RenderContext) -> Rendered:
+async def _render(program: Path, source: Source, tree: LocalTree, context: RenderContext, plugins: Plugins) -> Rendered:
     try:
         async with Pool(program=program, size=1) as pool:
-            return await Renderer(pool=pool).render(source=source, tree=tree, context=context)
+            return await Renderer(pool=pool, plugins=plugins).render(source=source, tree=tree, context=context)
     except RenderError as error:
         if "leaves the repository" in error.message and not error.hint:
             error.hint = "give a `--root` that holds all that DIR refers to"

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from homeostat.cli.plugins import plugin_options
+
 
 @click.command()
 @click.option(
@@ -31,16 +33,7 @@ import click
 @click.option(
     "--evaluators", default=0, type=click.IntRange(0, 64), help="How many evaluator processes at most; 0: one for each processor."
 )
-@click.option(
-    "--plugins",
-    type=click.Path(path_type=Path, file_okay=False, exists=True),
-    help="A folder with the plugin.yaml files of config management plugins that are commands of this machine.",
-)
-@click.option(
-    "--plugin-sockets",
-    type=click.Path(path_type=Path, file_okay=False),
-    help="The folder that plugin sidecars (argocd-cmp-server) put their sockets into.",
-)
+@plugin_options
 @click.option("--log-format", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @click.option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="info", show_default=True)
 def run(

@@ -12,6 +12,7 @@ from pathlib import Path
 from homeostat import wiring
 from homeostat.argo.read import KIND, read_app
 from homeostat.cli import output as out
+from homeostat.cli import plugins
 from homeostat.cli.apps import words
 from homeostat.cli.apps.common import Place
 from homeostat.cli.apps.control import Applications
@@ -25,8 +26,15 @@ from homeostat.web import logs
 async def looking(place: Place, name: str, file_roots: Sequence[Path] = ()) -> AsyncIterator[tuple[wiring.Parts, App]]:
     """The parts, running, and the app ``name``. Raises :class:`AppNotFoundError`, and :class:`RefusedError` for one that nobody can look at."""
     logs.configure(form="text", level="error")
+    folder, sockets = plugins.from_environment()
     options = wiring.Options(
-        kubeconfig=place.kubeconfig, context=place.context, namespace=place.namespace, file_roots=tuple(file_roots), evaluators=1
+        kubeconfig=place.kubeconfig,
+        context=place.context,
+        namespace=place.namespace,
+        file_roots=tuple(file_roots),
+        evaluators=1,
+        plugins=folder,
+        plugin_sockets=sockets,
     )
     with out.progress() as tell:
         async with wiring.assemble(options, progress=tell) as parts:
