@@ -24,7 +24,7 @@ APPLICATIONS: dict[str, Bad] = {
         source=None,
         says="spec.sources[1].path: expected a directory of the repository",
     ),
-    "url-is-empty": source(repoURL="", says="spec.source.repoURL: expected the URL of a Git repository"),
+    "url-is-empty": source(repoURL="", says="spec.source.repoURL: expected the URL of a repository"),
     "url-runs-a-program": source(
         repoURL="ext::sh -c touch% OWNED", says="The repository address 'ext::sh -c touch% … has characters that no address has"
     ),
