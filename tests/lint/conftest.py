@@ -14,6 +14,3 @@ def ready() -> None:
     Catalogue()
 
 
-@pytest.fixture
-def catalogue() -> Catalogue:
-    return Catalogue()

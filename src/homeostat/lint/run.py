@@ -18,20 +18,21 @@ from homeostat.desired.positions import Written, objects_in
 from homeostat.desired.render.renderer import RenderContext, Renderer
 from homeostat.desired.sources.errors import SourceError
 from homeostat.evaluate.pool import Pool
-from homeostat.lint import applications, checks
+from homeostat.lint import applications
 from homeostat.lint.apps import Fetch, Here, parts_of
 from homeostat.lint.checks import Remark
 from homeostat.lint.errors import SchemaError
-from homeostat.lint.findings import Finding, Severity, finding, path_text
+from homeostat.lint.findings import Finding, Severity, finding
+from homeostat.lint.items import Item, Notes
+from homeostat.lint.judge import Judge
 from homeostat.lint.keys import doubles
-from homeostat.lint.places import Places
 from homeostat.lint.schemas import Catalogue
 from homeostat.lint.walk import Found, walk
 from homeostat.model import yaml
 from homeostat.model.app import App, DirectoryOptions, Source
 from homeostat.model.errors import InvalidError
 from homeostat.model.manifest import Manifest, Origin
-from homeostat.model.objects import Key, Object, key_of
+from homeostat.model.objects import Object
 from homeostat.model.tree import EntryKind, Tree
 
 _AT_ONCE = 16
@@ -40,16 +41,6 @@ _DEEPEST = 5
 
 _NOT_FETCHED = ("nothing is fetched here", "is fetched from elsewhere")
 """What the evaluators say of dependencies and bases that are not in the tree."""
-
-
-class Item(msgspec.Struct, frozen=True):
-    """An object and where it comes from. ``owner`` is the app, overlay, chart or folder that would put it on a cluster."""
-
-    object: Object
-    origin: Origin
-    owner: str
-    read: frozenset[str] = frozenset()
-    namespace: str = ""
 
 
 class Report(msgspec.Struct, frozen=True):
@@ -86,8 +77,7 @@ class Linter:
         self._fetch = fetch or Fetch()
         self._renderer = Renderer(pool=pool)
         self._ignorer = Ignorer(pool)
-        self._places = Places(tree)
-        self._findings: list[Finding] = []
+        self._notes = Notes(tree)
         self._items: list[Item] = []
         self._read: set[str] = set()
         self._charted: set[str] = set()
@@ -117,11 +107,9 @@ class Linter:
         inside = tuple(f"{folder}/" for folder in found.components)
         self._items += [item for item in files if item.origin.file not in self._read and not item.origin.file.startswith(inside or "\0")]
         self._define(item.object for item in self._items)
-        await self._check()
-        unique = {(one.file, one.line, one.rule, one.field, one.message): one for one in reversed(self._findings)}
-        ordered = sorted(unique.values(), key=lambda one: (one.file, one.line, one.rule, one.field, one.message))
+        await Judge(self._catalogue, self._ignorer, self._notes, self._tell).judge(self._items)
         count = len(found.plain) + len(found.jsonnet) + len(found.overlays) + len(found.charts)
-        return Report(tuple(ordered), count, len(self._items), len(self._apps), self._renders)
+        return Report(self._notes.ordered(), count, len(self._items), len(self._apps), self._renders)
 
     def _parse(self, files: list[str]) -> dict[str, list[Written]]:
         """The objects of each file that holds any. A file of something else (values, settings of other programs) is none of our business."""
@@ -135,16 +123,14 @@ class Linter:
             try:
                 written = objects_in(data, name=file)
             except InvalidError as error:
-                self._findings.append(
-                    finding("syntax", error.message.removeprefix(f"{file}:"), file=file, line=_line_of(error.message, file))
-                )
+                self._notes.add(finding("syntax", error.message.removeprefix(f"{file}:"), file=file, line=_line_of(error.message, file)))
                 continue
             ours = [one for one in written if "kind" in one.object and "apiVersion" in one.object]
             if ours:
                 parsed[file] = ours
-                self._places.keep(file, written)
+                self._notes.places.keep(file, written)
                 for line, key in (double for one in written for double in doubles(one.node)):
-                    self._findings.append(
+                    self._notes.add(
                         finding("duplicate-key", f"the key {key!r} is written twice: only the last one counts", file=file, line=line)
                     )
         return parsed
@@ -198,11 +184,13 @@ class Linter:
             steps: tuple[str | int, ...] = ("spec", "sources", part.number) if len(app.sources) > 1 else ("spec", "source")
             source = part.source
             if part.tree is None and part.error is not None:
-                self._say(item, Remark("source", steps, f"could not be fetched: {part.error.message}", part.error.hint, Severity.ERROR))
+                self._notes.say(
+                    item, Remark("source", steps, f"could not be fetched: {part.error.message}", part.error.hint, Severity.ERROR)
+                )
                 continue
             if part.tree is None:
                 where = f"{source.repo_url} {source.chart or source.path}".strip()
-                self._say(item, Remark("source", steps, f"{where} lies elsewhere: what it renders to was not looked at"))
+                self._notes.say(item, Remark("source", steps, f"{where} lies elsewhere: what it renders to was not looked at"))
                 continue
             self._renders += 1
             path = posixpath.normpath(source.path or ".")
@@ -220,7 +208,7 @@ class Linter:
         if any(words in error.message for words in _NOT_FETCHED) or (error.origin.file and self._tree.stat(error.origin.file) is not None):
             self._failed(error, f"Application {app.key.name}", item.origin.file)
         else:
-            self._say(item, remark._replace(message=f"does not render: {error.message}"))
+            self._notes.say(item, remark._replace(message=f"does not render: {error.message}"))
 
     async def _overlay(self, folder: str) -> None:
         await self._render(folder, "Kustomize", Source(repo_url="", path=folder or "."), f"overlay {folder or '.'}")
@@ -251,7 +239,7 @@ class Linter:
             tree = await self._fetch.completed(self._tree, source, "default")
             rendered = await self._renderer.render(source=source, tree=tree, context=context)
         except SourceError as error:
-            self._findings.append(finding("source", f"{owner}: {error.message}", file=path, hint=error.hint, severity=Severity.ERROR))
+            self._notes.add(finding("source", f"{owner}: {error.message}", file=path, hint=error.hint, severity=Severity.ERROR))
         except RenderError as error:
             place = (
                 path
@@ -269,68 +257,15 @@ class Linter:
         message = error.message.removeprefix(f"{at}: ")
         if any(words in message for words in _NOT_FETCHED):
             message = f"{owner} needs what lies elsewhere, and was not looked at: {message}"
-            self._findings.append(finding("source", message, file=at.file, line=at.line, hint="`--fetch` fetches it"))
+            self._notes.add(finding("source", message, file=at.file, line=at.line, hint="`--fetch` fetches it"))
             return
-        self._findings.append(
+        self._notes.add(
             finding("render", f"{owner} does not render: {message}", file=at.file, line=at.line, hint=error.hint, severity=severity)
         )
 
     def _take(self, manifests: Iterable[Manifest], owner: str, trace: frozenset[str], namespace: str) -> None:
         read = frozenset(path for path in trace if path.endswith((".yaml", ".yml", ".json")))
         self._items += [Item(one.object, one.origin, owner, read, namespace) for one in manifests]
-
-    async def _check(self) -> None:
-        met: dict[tuple[str, Key, str], list[Item]] = {}
-        for number, item in enumerate(self._items):
-            if number % 200 == 199:
-                self._tell(f"checking: {number} of {len(self._items)} objects")
-                await asyncio.sleep(0)  # whoever shows how far it is gets a turn
-            found = list(checks.remarks(self._catalogue, item.object))
-            if not any(one.rule == "invalid-object" and not one.steps for one in found):
-                if applications.is_kind(item.object, "Application"):
-                    found += await applications.remarks(applications.app_of(item.object), self._ignorer)
-                elif applications.is_kind(item.object, "ApplicationSet"):
-                    found += applications.set_remarks(self._catalogue, item.object)
-                key = self._key(item)
-                if key.name:
-                    met.setdefault((item.owner, key, str(item.object.get("apiVersion"))), []).append(item)
-            for remark in found:
-                self._say(item, remark)
-        for kind, problem in self._catalogue.check():
-            for item in self._items:
-                names = (item.object.get("spec") or {}).get("names") if item.object.get("kind") == "CustomResourceDefinition" else None
-                if isinstance(names, dict) and names.get("kind") == kind.kind:
-                    self._say(item, Remark("bad-definition", ("spec", "versions"), problem))
-        for (owner, key, _), items in met.items():
-            self._doubles(owner, key, items)
-
-    def _key(self, item: Item) -> Key:
-        key = key_of(item.object)
-        namespaced = self._catalogue.is_namespaced(key.group_kind)
-        return key._replace(namespace="" if namespaced is False else key.namespace or item.namespace)
-
-    def _doubles(self, owner: str, key: Key, items: list[Item]) -> None:
-        places = [self._places.of(item.object, item.origin, (), item.read) for item in items]
-        for item, place in zip(items[1:], places[1:], strict=True):
-            if place != places[0] or item.owner.startswith(("Application", "overlay", "chart")):
-                first = f"{places[0][0]}:{places[0][1]}"
-                self._say(item, Remark("duplicate-object", (), f"{key} is declared in {first} already, both by {owner}"))
-
-    def _say(self, item: Item, remark: Remark) -> None:
-        file, line = self._places.of(item.object, item.origin, remark.steps, item.read)
-        obj = str(key_of(item.object)) if isinstance(item.object.get("metadata"), dict) else ""
-        self._findings.append(
-            finding(
-                remark.rule,
-                remark.message,
-                file=file,
-                line=line,
-                obj=obj,
-                field=path_text(remark.steps),
-                hint=remark.hint,
-                severity=remark.severity,
-            )
-        )
 
 
 def glob_escape(name: str) -> str:
