@@ -10,6 +10,7 @@ from homeostat.argo import install
 from homeostat.argo.projects import problem_of, read_project
 from homeostat.argo.read import read_app
 from homeostat.model.app import App
+from homeostat.model.integrity import GitPolicy
 from homeostat.model.settings import Settings
 from homeostat.model.windows import permitted
 from tests.argo import samples
@@ -59,8 +60,6 @@ def test_the_default_project_allows_everything() -> None:
         ("clusterResourceBlacklist", [{"group": "", "kind": "Namespace"}]),
         ("namespaceResourceWhitelist", []),
         ("namespaceResourceBlacklist", [{"group": "", "kind": "Secret"}]),
-        ("signatureKeys", [{"keyID": "4AEE18F83AFDEB23"}]),
-        ("sourceIntegrity", {"git": {"policies": []}}),
         ("permitOnlyProjectScopedClusters", True),
         ("destinationServiceAccounts", [{"server": "*", "defaultServiceAccount": "x"}]),
         ("sourceRepos", "*"),
@@ -113,3 +112,52 @@ def test_a_window_that_cannot_be_read_lets_nothing_through_and_says_where_it_is(
     permission = permitted(app.windows, manual=False, now=0)
     assert not permission.allowed
     assert "project team: spec.syncWindows[1].schedule: expected five fields" in permission.reason
+
+
+def integrity(*policies: dict[str, Any]) -> dict[str, Any]:
+    return {"sourceIntegrity": {"git": {"policies": list(policies)}}}
+
+
+STRICT = {
+    "repos": [{"url": "https://git.example/*"}, {"url": "!https://git.example/open"}],
+    "gpg": {"mode": "strict", "keys": ["4AEE18F83AFDEB23"]},
+}
+
+
+@pytest.mark.parametrize(
+    ("fields", "policies"),
+    [
+        ({}, ()),
+        (integrity(), ()),
+        ({"signatureKeys": [{"keyID": "4AEE18F83AFDEB23"}]}, (GitPolicy(("*",), "head", ("4AEE18F83AFDEB23",)),)),
+        (integrity(STRICT), (GitPolicy(("https://git.example/*", "!https://git.example/open"), "strict", ("4AEE18F83AFDEB23",)),)),
+        (
+            {"signatureKeys": [{"keyID": "1111111111111111"}], **integrity(STRICT)},
+            (GitPolicy(("https://git.example/*", "!https://git.example/open"), "strict", ("4AEE18F83AFDEB23",)),),
+        ),
+    ],
+)
+def test_an_app_knows_which_signatures_its_project_asks_for(fields: dict[str, Any], policies: tuple[GitPolicy, ...]) -> None:
+    project = read_project({"metadata": {"name": "team"}, "spec": {**OPEN, **fields}})
+    spec = {"project": "team", "source": {"repoURL": "https://git.example/x", "path": "."}, "destination": {"name": "in-cluster"}}
+    app = read_app({"metadata": {"name": "web", "namespace": "argocd"}, "spec": spec}, Settings(), {"team": project})
+    assert (app.problems, app.signatures) == ((), policies)
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        (integrity(STRICT | {"gpg": {"mode": "Strict", "keys": []}}), "unknown GPG mode 'Strict'"),
+        (integrity(STRICT | {"repos": [{"url": "https://{git.example/*"}]}), "https://{git.example/*"),
+        (integrity(STRICT | {"gpg": None}), "gpg"),
+        (integrity({"repos": [{"url": "*"}]}), "gpg"),
+        ({"sourceIntegrity": {}}, "git"),
+        ({"sourceIntegrity": []}, "sourceIntegrity"),
+        ({"signatureKeys": ["4AEE18F83AFDEB23"]}, "signatureKeys"),
+        ({"signatureKeys": [{}]}, "keyID"),
+    ],
+)
+def test_signatures_that_nobody_can_ask_for_refuse_the_apps_of_a_project(fields: dict[str, Any], said: str) -> None:
+    told = problem(**fields)
+    assert told.startswith("project team")
+    assert said in told

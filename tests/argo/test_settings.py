@@ -239,3 +239,11 @@ def test_limits_of_webhooks_are_read() -> None:
     assert settings.webhook_limit == 5 * 1024 * 1024
     assert settings.webhook_secrets_required
     assert Settings().webhook_limit == 50 * 1024 * 1024
+
+
+def test_keys_that_may_sign_are_read_by_id_and_what_is_no_key_is_named() -> None:
+    keys = {"4AEE18F83AFDEB23": "-----BEGIN PGP PUBLIC KEY BLOCK-----\n", "typo": "-----BEGIN CERTIFICATE-----\n"}
+    settings = read_settings({"argocd-gpg-keys-cm": {"data": keys}}, namespace="argocd")
+    assert settings.signing_keys == keys
+    (warning,) = settings.warnings
+    assert warning.startswith("ConfigMap argocd-gpg-keys-cm: typo: expected an armoured GnuPG key")

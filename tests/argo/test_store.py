@@ -8,6 +8,7 @@ from homeostat.argo.projects import Project
 from homeostat.argo.store import Store
 from homeostat.live import wire
 from homeostat.model.app import AppKey
+from homeostat.model.integrity import GitPolicy
 from homeostat.model.objects import Object
 from homeostat.model.settings import Settings
 from tests.argo import samples
@@ -151,6 +152,14 @@ def test_a_project_that_changes_is_heard_by_its_applications_only() -> None:
     app = heard.store.get(KEY)
     assert app is not None
     assert "restricts syncWindows" in app.problems[0]
+
+
+def test_signatures_that_a_project_comes_to_ask_for_are_heard() -> None:
+    heard = Heard()
+    heard.watch(at(5), "ADDED")
+    heard.projects = {"default": Project("default", signatures=(GitPolicy(("*",), "head"),))}
+    heard.store.reread(lambda app: app.project == "default")
+    assert heard.keys == [KEY, KEY]
 
 
 def test_managed_fields_are_not_kept() -> None:

@@ -1,4 +1,4 @@
-"""Projects: their sync windows, what they restrict, and what that means for their apps as long as restrictions are not enforced.
+"""Projects: their sync windows, the signatures they ask for, and what their restrictions mean for their apps as long as these are not enforced.
 
 An app in a project that restricts anything is refused, never treated as unrestricted: whoever wrote the restriction counts on it. Only the
 shape of the ``default`` project that Argo CD ships (everything allowed) lets an app through. Pure; watching projects is ``control.py``'s business.
@@ -11,6 +11,9 @@ from collections.abc import Mapping
 import msgspec
 
 from homeostat.argo.types.project import AppProjectSpec, ClusterResource, GroupKind
+from homeostat.desired.sources import integrity
+from homeostat.model.errors import InvalidError
+from homeostat.model.integrity import GitPolicy
 from homeostat.model.objects import Object
 from homeostat.model.windows import Window
 
@@ -18,12 +21,15 @@ from homeostat.model.windows import Window
 class Project(msgspec.Struct, frozen=True):
     """``restrictions`` are the fields by which the project restricts its apps, in words; empty when it allows everything.
 
-    ``windows`` are its sync windows, those that cannot be read included: they let nothing through.
+    ``windows`` are its sync windows, those that cannot be read included: they let nothing through. ``signatures`` are its policies for Git
+    repositories, ``flaw`` is what is wrong with them.
     """
 
     name: str
     restrictions: tuple[str, ...] = ()
     windows: tuple[Window, ...] = ()
+    signatures: tuple[GitPolicy, ...] = ()
+    flaw: str = ""
 
 
 def read_project(obj: Object) -> Project:
@@ -33,7 +39,12 @@ def read_project(obj: Object) -> Project:
         spec = msgspec.convert(obj.get("spec") or {}, AppProjectSpec)
     except msgspec.ValidationError as error:
         return Project(name, (f"something that cannot be read ({error})",))
-    return Project(name, tuple(_restrictions(spec)), windows_of(name, spec))
+    signatures, flaw = _signatures(spec), ""
+    try:
+        integrity.check(signatures)
+    except InvalidError as error:
+        flaw = f"project {name}: spec.sourceIntegrity.git.policies: {error}"
+    return Project(name, tuple(_restrictions(spec)), windows_of(name, spec), signatures, flaw)
 
 
 def windows_of(name: str, spec: AppProjectSpec) -> tuple[Window, ...]:
@@ -50,7 +61,7 @@ def problem_of(projects: Mapping[str, Project], name: str) -> str:
     if project is None:
         return f"Application referencing project {name} which does not exist"
     if not project.restrictions:
-        return ""
+        return project.flaw
     restricted = ", ".join(project.restrictions)
     return f"project {name} restricts {restricted}: enforcing projects is not supported yet, so this app is not synced"
 
@@ -65,12 +76,18 @@ def _restrictions(spec: AppProjectSpec) -> list[str]:
         # No list at all allows every namespaced kind; an empty one allows none.
         "namespaceResourceWhitelist": spec.namespace_resource_whitelist is not None and not _all_kinds(spec.namespace_resource_whitelist),
         "namespaceResourceBlacklist": bool(spec.namespace_resource_blacklist),
-        "signatureKeys": bool(spec.signature_keys),
-        "sourceIntegrity": spec.source_integrity is not None,
         "permitOnlyProjectScopedClusters": spec.permit_only_project_scoped_clusters,
         "destinationServiceAccounts": bool(spec.destination_service_accounts),
     }
     return [field for field, restricts in found.items() if restricts]
+
+
+def _signatures(spec: AppProjectSpec) -> tuple[GitPolicy, ...]:
+    own = spec.source_integrity.git.policies if spec.source_integrity is not None else ()
+    return integrity.policies(
+        signature_keys=[key.key_id for key in spec.signature_keys],
+        git=[GitPolicy(tuple(repo.url for repo in policy.repos), policy.gpg.mode, policy.gpg.keys) for policy in own],
+    )
 
 
 def _all_destinations(spec: AppProjectSpec) -> bool:

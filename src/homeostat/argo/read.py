@@ -134,6 +134,7 @@ def read_app(obj: Object, settings: Settings, projects: Mapping[str, Project]) -
         deleted_at=_time(metadata.get("deletionTimestamp")),
         unfit=unfit,
         windows=_windows(key, spec, projects.get(project)),
+        signatures=projects[project].signatures if project in projects else (),
         guards_off=_guards_off(annotations.get(DELETION_GUARDS)),
         generate_paths=tuple(path for text in str(annotations.get(GENERATE_PATHS) or "").split(";") if (path := text.strip())),
         holds=tuple(_holds(status.get("conditions"))),

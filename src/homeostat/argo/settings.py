@@ -16,6 +16,7 @@ import yaml
 
 from homeostat.argo.types.base import Wire
 from homeostat.compare import known
+from homeostat.desired.sources import integrity
 from homeostat.model import durations
 from homeostat.model.app import Ignore
 from homeostat.model.guards import ALL_GUARDS, read_guards
@@ -26,8 +27,9 @@ from homeostat.model.tracking import INSTANCE_LABEL, Tracking, TrackingMethod
 CONFIG = "argocd-cm"
 TLS_CERTS = "argocd-tls-certs-cm"
 KNOWN_HOSTS = "argocd-ssh-known-hosts-cm"
+SIGNING_KEYS = "argocd-gpg-keys-cm"
 PARAMETERS = "argocd-cmd-params-cm"
-CONFIG_MAPS = (CONFIG, TLS_CERTS, KNOWN_HOSTS, PARAMETERS)
+CONFIG_MAPS = (CONFIG, TLS_CERTS, KNOWN_HOSTS, SIGNING_KEYS, PARAMETERS)
 
 _CUSTOMIZATIONS = "resource.customizations"
 _STATUS_FIELDS = ("all", "crd", "none", "off", "crds")
@@ -86,6 +88,7 @@ def read_settings(config_maps: Mapping[str, Object], *, namespace: str) -> Setti
     data = _data(config_maps.get(CONFIG))
     reader = _Reader(data)
     parameters = _Reader(_data(config_maps.get(PARAMETERS)), PARAMETERS)
+    keys = _data(config_maps.get(SIGNING_KEYS))
     health = reader.customizations()
     ignore = reader.ignored("ignoreDifferences")
     options = reader.yaml("resource.compareoptions", _CompareOptions) or _CompareOptions()
@@ -121,12 +124,20 @@ def read_settings(config_maps: Mapping[str, Object], *, namespace: str) -> Setti
         webhook_secrets_required=reader.read("webhook.secretsRequired", _flag, False),
         tls_certs=_data(config_maps.get(TLS_CERTS)),
         known_hosts=_data(config_maps.get(KNOWN_HOSTS)).get("ssh_known_hosts") or "",
+        signing_keys=keys,
         guards=parameters.read("homeostat.deletion.guards", read_guards, ALL_GUARDS),
         wave_delay=parameters.read("controller.sync.wave.delay.seconds", _whole_seconds, 0.0),
         sync_timeout=parameters.read("controller.sync.timeout.seconds", _whole_seconds, 0.0),
         git_submodules=parameters.read("reposerver.enable.git.submodule", _flag, True),
         oci_media_types=parameters.read("reposerver.oci.layer.media.types", _words, ()),
-        warnings=(*reader.warnings, *parameters.warnings),
+        warnings=(
+            *reader.warnings,
+            *parameters.warnings,
+            *(
+                f"ConfigMap {SIGNING_KEYS}: {name}: expected an armoured GnuPG key, an SSH public key or lines of allowed signers"
+                for name in integrity.keyring(keys).strange
+            ),
+        ),
     )
 
 

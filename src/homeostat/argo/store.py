@@ -120,7 +120,9 @@ class Store:
 
 def _wants(app: App) -> tuple[Any, ...]:
     """What of an app others decide."""
-    return (app.uid, app.spec, app.problems, app.deleting, app.finalizer, app.approved_at, app.skip, app.windows, app.guards_off)
+    return (
+        app.uid, app.spec, app.problems, app.deleting, app.finalizer, app.approved_at, app.skip, app.windows, app.signatures, app.guards_off,
+    )  # fmt: skip
 
 
 def _news(before: App, after: App, *, own: bool) -> bool:

@@ -98,7 +98,11 @@ class Desirer:
 
         async def locate(number: int) -> Located:
             with _failing(app, number, asked):
-                return await self.locator.locate(app.sources[number], app.project, revision=pins[number], asked_at=asked_at)
+                found = await self.locator.locate(app.sources[number], app.project, revision=pins[number], asked_at=asked_at)
+                unproven = await self.locator.unproven(found, app, self._settings().signing_keys)
+            if unproven:
+                raise UndesiredError(f"{_where(app, number)}{unproven}", revision=asked)
+            return found
 
         return await _each([locate(number) for number in range(len(app.sources))])
 
@@ -112,6 +116,15 @@ class Desirer:
         with _failing(app, number, joined(each.source.target_revision or "HEAD" for each in located)):
             tree, context = mounted(one.tree, refs), self.context(app, one.revision, refs)
             return await self._renderer.render(source=one.source, tree=tree, context=context, hard=hard)
+
+    def allow_handed_in(self, app: App) -> None:
+        """Raises :class:`UndesiredError` when an operation must not bring its own manifests: nobody has signed them."""
+        try:
+            refused = self.locator.must_be_signed(app)
+        except HomeostatError as error:
+            raise UndesiredError(str(error), revision=app.synced_revision, hint=error.hint) from error
+        if refused:
+            raise UndesiredError("Cannot use local manifests when source integrity is enforced", revision=app.synced_revision)
 
     def handed_in(self, app: App, texts: Sequence[str], memory: Memory) -> Wanted:
         """What an operation that brings its own manifests wants: one object or several (YAML, JSON) in each of ``texts``. Raises :class:`UndesiredError`."""
@@ -231,8 +244,11 @@ def _failing(app: App, number: int, asked: str) -> Iterator[None]:
     try:
         yield
     except HomeostatError as error:
-        where = f"spec.sources[{number}]: " if len(app.sources) > 1 else ""
-        raise UndesiredError(f"Failed to load target state: {where}{error}", revision=asked, hint=error.hint) from error
+        raise UndesiredError(f"Failed to load target state: {_where(app, number)}{error}", revision=asked, hint=error.hint) from error
+
+
+def _where(app: App, number: int) -> str:
+    return f"spec.sources[{number}]: " if len(app.sources) > 1 else ""
 
 
 def _together(rendered: Sequence[Rendered | None]) -> Sequence[Manifest]:

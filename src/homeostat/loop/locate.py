@@ -5,12 +5,15 @@ The only part of the loop that asks for anything outside of the cluster. What th
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import contextlib
+from collections.abc import Iterator, Mapping
 
 import msgspec
 
-from homeostat.desired.sources.errors import UnavailableError
-from homeostat.desired.sources.sources import Sources
+from homeostat.desired.sources import integrity
+from homeostat.desired.sources.errors import SourceError, UnavailableError
+from homeostat.desired.sources.integrity import Keyring
+from homeostat.desired.sources.sources import Sources, is_chart
 from homeostat.loop.trouble import Troubles
 from homeostat.model.app import App, Source
 from homeostat.model.errors import HomeostatError
@@ -18,11 +21,12 @@ from homeostat.model.tree import Tree
 
 
 class Located(msgspec.Struct, frozen=True):
-    """One source of an app at one revision."""
+    """One source of an app at one revision; ``reference`` is what led to a commit."""
 
     source: Source
     revision: str
     tree: Tree
+    reference: str = ""
 
 
 class Locator:
@@ -31,6 +35,7 @@ class Locator:
     def __init__(self, sources: Sources) -> None:
         self._sources = sources
         self._troubles = Troubles()
+        self._ring: tuple[Mapping[str, str], Keyring] = ({}, Keyring())
 
     async def locate(self, source: Source, project: str, *, revision: str = "", asked_at: float | None = None) -> Located:
         """The files of ``source`` at ``revision`` (by default at what it asks for). Raises :class:`HomeostatError`.
@@ -56,7 +61,34 @@ class Locator:
         fresh = asked_at is not None
         pinned = await self._sources.resolve(source, project, revision=revision, fresh=fresh, since=asked_at)
         tree = await self._sources.tree(source, project, pinned.revision, fresh=fresh, since=asked_at)
-        return Located(source, pinned.revision, tree)
+        return Located(source, pinned.revision, tree, pinned.reference)
+
+    async def unproven(self, located: Located, app: App, keys: Mapping[str, str]) -> str:
+        """What is wrong with the signatures of a source; empty when nothing is, or its app's project asks for none.
+
+        ``keys`` are those that count (``Settings.signing_keys``). Raises :class:`HomeostatError` when it cannot be told, which is no better.
+        """
+        source, reference = located.source, located.reference
+        repository = self._sources.repository(source, app.project) if app.signatures else None
+        policy = integrity.choose(source.repo_url, app.signatures, self._trusted(keys)) if repository is not None else None
+        if repository is None or policy is None:
+            return ""
+        if not reference:
+            # A sync holds on to a commit. A signed tag that led there goes on to count, as long as it leads there.
+            with contextlib.suppress(SourceError):
+                own = await self._sources.resolve(source, app.project)
+                reference = own.reference if own.revision == located.revision else ""
+        return await self._sources.git.verify(repository, located.revision, policy, reference=reference)
+
+    def must_be_signed(self, app: App) -> bool:
+        """Whether signatures are asked for in a repository of the app. Raises :class:`HomeostatError` when it cannot be told."""
+        addresses = [source.repo_url for source in app.sources if app.signatures and not is_chart(source)]
+        return any(integrity.choose(address, app.signatures, Keyring()) is not None for address in addresses)
+
+    def _trusted(self, keys: Mapping[str, str]) -> Keyring:
+        if self._ring[0] is not keys:
+            self._ring = (keys, integrity.keyring(keys))
+        return self._ring[1]
 
     def repositories(self, app: App) -> set[str]:
         """The keys of the repositories of the app, by which apps that share one are told to look again."""

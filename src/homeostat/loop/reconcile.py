@@ -179,6 +179,7 @@ class Reconciler:
         try:
             try:
                 if pinned is not None and pinned.manifests:
+                    self._desirer.allow_handed_in(app)
                     turn.wanted = self._desirer.handed_in(app, pinned.manifests, memory)
                 else:
                     turn.wanted = await self._desirer.wanted(asked, memory, revision=revision, asked_at=asked_at, hard=hard)

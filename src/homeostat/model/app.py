@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from homeostat.model.guards import NO_GUARD, DeletionGuard
+from homeostat.model.integrity import GitPolicy
 from homeostat.model.objects import Key
 from homeostat.model.sync import History, Operation, OperationState
 from homeostat.model.windows import Window
@@ -249,5 +250,7 @@ class App(msgspec.Struct, frozen=True):
     """The deletion guards that are switched off for it (``homeostat/deletion-guards``)."""
     holds: tuple[tuple[str, float], ...] = ()
     """What its status says is held by deletion guards, and since when (seconds since the epoch)."""
+    signatures: tuple[GitPolicy, ...] = ()
+    """Which signatures its project asks for."""
     generate_paths: tuple[str, ...] = ()
     """What its author says that its manifests are made of (``argocd.argoproj.io/manifest-generate-paths``)."""

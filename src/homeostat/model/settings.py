@@ -82,6 +82,8 @@ class Settings(msgspec.Struct, frozen=True):
     helm_value_file_schemes: tuple[str, ...] = ("https", "http")
     tls_certs: dict[str, str] = msgspec.field(default_factory=dict)
     known_hosts: str = ""
+    signing_keys: dict[str, str] = msgspec.field(default_factory=dict)
+    """The public keys that may sign commits, by id: armoured keys of GnuPG, SSH public keys, or lines of allowed signers."""
     webhook_limit: int = 50 * 1024 * 1024
     """The most bytes that the payload of a webhook may have."""
     webhook_secrets_required: bool = False

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from homeostat.desired.sources.integrity import GitPolicy, Keyring, Mode, choose, keyring, policies
+from homeostat.desired.sources.integrity import Keyring, Mode, check, choose, keyring, policies
 from homeostat.model.errors import InvalidError
+from homeostat.model.integrity import GitPolicy
 
 RING = Keyring()
 KEY = "D56C4FCA57A46444"
@@ -84,3 +85,10 @@ def test_the_keyring_tells_gnupg_keys_ssh_keys_and_rubbish_apart() -> None:
 def test_a_signer_cannot_bring_lines_or_certificates_of_its_own() -> None:
     assert keyring({"a": f'bob "cert-authority {SSH}'}).signers == ()
     assert keyring({"a": f"-oProxyCommand=x\n{SSH}"}).signers == (f'* namespaces="git" {SSH}',)
+
+
+@pytest.mark.parametrize(("wrong", "said"), [(GitPolicy(("*",), "Head"), "unknown GPG mode 'Head'"), (GitPolicy(("!{a",), "head"), r"\{a")])
+def test_a_policy_that_means_nothing_is_found_without_an_address(wrong: GitPolicy, said: str) -> None:
+    check([GitPolicy(("*", "!https://{a,b}/*"), "strict")])
+    with pytest.raises(InvalidError, match=said):
+        check([GitPolicy(("*",), "head"), wrong])

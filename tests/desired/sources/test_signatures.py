@@ -14,6 +14,7 @@ from homeostat.desired.sources import integrity
 from homeostat.desired.sources.credentials import Credentials
 from homeostat.desired.sources.git import GitSources, Repo
 from homeostat.desired.sources.integrity import Mode, Policy
+from homeostat.model.integrity import GitPolicy
 from tests.desired.sources.keys import Gpg, Signer, ssh_key
 from tests.desired.sources.worktree import Worktree
 
@@ -36,7 +37,7 @@ async def hands(tmp_path: Path) -> AsyncIterator[Hands]:
 
 def policy(*signers: Signer, mode: Mode = Mode.HEAD, trusted: tuple[Signer, ...] | None = None) -> Policy:
     ring = integrity.keyring({f"k{number}": signer.public for number, signer in enumerate(signers if trusted is None else trusted)})
-    found = integrity.choose("https://git.example/x", [integrity.GitPolicy(("*",), mode, tuple(signer.id for signer in signers))], ring)
+    found = integrity.choose("https://git.example/x", [GitPolicy(("*",), mode, tuple(signer.id for signer in signers))], ring)
     assert found is not None
     return found
 

@@ -1,6 +1,6 @@
 """Which signatures a commit must show before an app may be made from it: the policies of a project, and the keys that are trusted. Pure.
 
-As Argo CD's ``AppProject.spec.sourceIntegrity.git.policies`` (and the older ``signatureKeys``), with SSH keys besides GnuPG's. To be wired so:
+As Argo CD's ``AppProject.spec.sourceIntegrity.git.policies`` (and the older ``signatureKeys``), with SSH keys besides GnuPG's. It goes like this:
 
     ring = integrity.keyring(data of the ConfigMap argocd-gpg-keys-cm)
     policies = integrity.policies(signature_keys=…, git=…)                  # of the app's project
@@ -24,6 +24,7 @@ from homeostat.desired.sources import urls
 from homeostat.desired.sources.errors import RefusedError
 from homeostat.model import glob
 from homeostat.model.errors import InvalidError
+from homeostat.model.integrity import GitPolicy
 
 _SSH_KEY = re.compile(r"((?:sk-)?(?:ssh|ecdsa)-[a-z0-9@.-]+ [A-Za-z0-9+/=]+)(?: .*)?")
 _SIGNER = re.compile(
@@ -37,14 +38,6 @@ class Mode(StrEnum):
     NONE = "none"
     HEAD = "head"
     STRICT = "strict"
-
-
-class GitPolicy(msgspec.Struct, frozen=True):
-    """One of a project's policies. ``repos`` are globs of addresses, ``!`` before one excludes; ``keys`` are ids or fingerprints (``SHA256:…``: of SSH)."""
-
-    repos: tuple[str, ...]
-    mode: str
-    keys: tuple[str, ...] = ()
 
 
 class Keyring(msgspec.Struct, frozen=True):
@@ -93,6 +86,14 @@ def policies(*, signature_keys: Iterable[str] = (), git: Iterable[GitPolicy] = (
     return own or ((GitPolicy(repos=("*",), mode=Mode.HEAD, keys=keys),) if keys else ())
 
 
+def check(of: Iterable[GitPolicy]) -> None:
+    """Raises :class:`InvalidError` for a pattern or a mode that means nothing."""
+    for policy in of:
+        _mode(policy)
+        for pattern in policy.repos:
+            glob.parse(pattern.removeprefix("!"))
+
+
 def choose(url: str, of: Sequence[GitPolicy], ring: Keyring) -> Policy | None:
     """The policy for the repository at ``url``; ``None`` when none is about it, or it asks for nothing.
 
@@ -109,10 +110,14 @@ def choose(url: str, of: Sequence[GitPolicy], ring: Keyring) -> Policy | None:
             f"multiple ({len(about)}) git source integrity policies found for repo URL: {urls.redact(url)}",
             hint="exclude the repository from all but one with a pattern that starts with !",
         )
-    if about[0].mode not in set(Mode):
-        raise InvalidError(f"unknown GPG mode {about[0].mode!r} configured for GIT source integrity", hint="use none, head or strict")
-    mode = Mode(about[0].mode)
+    mode = _mode(about[0])
     return None if mode is Mode.NONE else Policy(mode, frozenset(filter(None, map(_comparable, about[0].keys))), ring)
+
+
+def _mode(policy: GitPolicy) -> Mode:
+    if policy.mode not in set(Mode):
+        raise InvalidError(f"unknown GPG mode {policy.mode!r} configured for GIT source integrity", hint="use none, head or strict")
+    return Mode(policy.mode)
 
 
 def _is_about(policy: GitPolicy, spellings: Sequence[str]) -> bool:
