@@ -14,6 +14,7 @@ import pytest
 
 from homeostat.desired.errors import RenderFailedError, RenderStoppedError
 from homeostat.desired.plugins.command import CommandPlugin
+from homeostat.model.tree import PendingError, TreeError
 from tests.desired.plugins.helpers import definition, generate, job, python, sh
 from tests.evaluators import Link, MemoryTree
 
@@ -211,3 +212,23 @@ async def test_parameters_are_announced_by_file_and_by_command() -> None:
     broken = CommandPlugin(definition("true", parameters={"dynamic": sh("echo nonsense")}), places=asyncio.Semaphore(1))
     with pytest.raises(RenderFailedError, match="parameters: expected a list in JSON"):
         await broken.parameters(job())
+
+
+async def test_a_file_that_is_kept_elsewhere_is_fetched_and_one_that_is_refused_is_left_out() -> None:
+    fetched: list[str] = []
+
+    class Elsewhere(MemoryTree):
+        def read(self, path: str) -> bytes | None:
+            if path == "app/refused":
+                raise TreeError(f"{path}: too large")
+            if path == "app/large" and not fetched:
+
+                async def fetch() -> None:
+                    fetched.append(path)
+
+                raise PendingError(f"{path} is kept elsewhere", fetch)
+            return super().read(path)
+
+    tree = Elsewhere({"app/large": "all of it", "app/refused": "x"})
+    assert await generate(definition("ls; cat large"), job(tree)) == "large\nall of it"
+    assert fetched == ["app/large"]

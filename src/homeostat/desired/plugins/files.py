@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import posixpath
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from homeostat.desired.errors import RenderStoppedError
-from homeostat.model.tree import EntryKind, Tree, TreeError
+from homeostat.model.tree import EntryKind, PendingError, Tree, TreeError
 
 MOST_FILES = 200_000
 MOST_BYTES = 1024 * 1024 * 1024
@@ -40,9 +40,10 @@ class Item(NamedTuple):
 async def hand_over(tree: Tree, top: str, take: Callable[[Sequence[Item]], None]) -> None:
     """Everything below ``top`` to ``take``, which is called in a thread with a batch at a time. Raises :class:`RenderStoppedError` when it is too much."""
     batch: list[Item] = []
-    size = total = 0
-    for files, item in enumerate(_items(tree, top), 1):
+    files = size = total = 0
+    async for item in _items(tree, top):
         batch.append(item)
+        files += 1
         size += len(item.content)
         total += len(item.content)
         if files > MOST_FILES or total > MOST_BYTES:
@@ -56,7 +57,7 @@ async def hand_over(tree: Tree, top: str, take: Callable[[Sequence[Item]], None]
     await asyncio.to_thread(take, batch)
 
 
-def _items(tree: Tree, top: str) -> Iterator[Item]:
+async def _items(tree: Tree, top: str) -> AsyncIterator[Item]:
     links = []
     for path, kind in _walk(tree, top):
         if kind is EntryKind.DIRECTORY:
@@ -64,10 +65,7 @@ def _items(tree: Tree, top: str) -> Iterator[Item]:
         elif kind is EntryKind.SYMLINK:
             links.append(path)
         elif kind is EntryKind.FILE:
-            try:
-                content = tree.read(path)
-            except TreeError:
-                continue
+            content = await _content(tree, path)
             if content is not None:
                 yield Item(path, kind, content)
     for path in links:
@@ -78,6 +76,17 @@ def _items(tree: Tree, top: str) -> Iterator[Item]:
             continue
         if leads:
             yield Item(path, EntryKind.SYMLINK, link=posixpath.relpath(real or ".", posixpath.dirname(path) or "."))
+
+
+async def _content(tree: Tree, path: str) -> bytes | None:
+    """What is in the file, fetched where it has to be; ``None`` when the tree refuses it."""
+    try:
+        return tree.read(path)
+    except PendingError as pending:
+        await pending.fetch()
+        return tree.read(path)
+    except TreeError:
+        return None
 
 
 def _walk(tree: Tree, top: str) -> Iterator[tuple[str, EntryKind]]:
