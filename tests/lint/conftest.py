@@ -12,5 +12,3 @@ from tests import evaluators
 def ready() -> None:
     evaluators.program()
     Catalogue()
-
-

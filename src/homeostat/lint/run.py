@@ -39,7 +39,7 @@ _AT_ONCE = 16
 _DEEPEST = 5
 """Apps of apps of apps: how often what was rendered may bring new Applications."""
 
-_NOT_FETCHED = ("nothing is fetched here", "is fetched from elsewhere")
+_NOT_FETCHED = ("nothing is fetched here", "was not fetched")
 """What the evaluators say of dependencies and bases that are not in the tree."""
 
 
