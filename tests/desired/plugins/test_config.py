@@ -68,7 +68,7 @@ def test_what_is_ours_stands_in_annotations() -> None:
         (_file(annotations={"homeostat/readable": "/a:b"}), "homeostat/readable: expected absolute paths"),
         (_file(annotations={"homeostat/readable": "/"}), "homeostat/readable: expected absolute paths"),
         (_file(annotations={"homeostat/shown": "all"}), "homeostat/shown: expected `repository` or `folder`"),
-        (_file(annotations={"homeostat/netwrok": "none"}), "there is no homeostat/netwrok"),
+        (_file(annotations={"homeostat/networks": "none"}), "there is no homeostat/networks"),
     ],
 )
 def test_what_means_nothing_is_named(file: bytes, says: str) -> None:

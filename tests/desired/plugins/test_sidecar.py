@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import io
 import tarfile
@@ -213,7 +214,7 @@ async def test_a_sidecar_that_wants_credentials_is_refused(sockets: Path) -> Non
 
 async def test_a_sidecar_announces_its_parameters(sockets: Path) -> None:
     async with _serving(sockets / "a.sock"):
-        [announced] = await Sidecar(sockets / "a.sock").parameters(job())
+        [announced] = await Sidecar(sockets / "a.sock", places=asyncio.Semaphore(1)).parameters(job())
     assert announced["name"] == "n"
 
 

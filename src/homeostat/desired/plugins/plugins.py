@@ -59,6 +59,6 @@ class Plugins:
         return plugin
 
     async def _all(self) -> list[Plugin]:
-        there = await asyncio.to_thread(sidecars, self._sockets) if self._sockets is not None else []
+        there = await asyncio.to_thread(sidecars, self._sockets, places=self._places) if self._sockets is not None else []
         found = [*self._commands, *there]
         return sorted(found, key=lambda plugin: plugin.name)

@@ -36,8 +36,8 @@ _IN_MEMORY = 8 * 1024 * 1024
 _SUFFIX = ".sock"
 
 
-def sidecars(folder: Path) -> list[Plugin]:
-    """The sidecars that have a socket in ``folder`` now."""
+def sidecars(folder: Path, *, places: asyncio.Semaphore) -> list[Plugin]:
+    """The sidecars that have a socket in ``folder`` now. ``places`` bounds how many archives there are side by side."""
     try:
         with os.scandir(folder) as entries:
             names = [entry.name for entry in entries if entry.name.endswith(_SUFFIX) and stat.S_ISSOCK(entry.stat().st_mode)]
@@ -45,14 +45,15 @@ def sidecars(folder: Path) -> list[Plugin]:
         return []
     except OSError as error:
         raise RenderStoppedError(f"the sockets of plugins in {folder} cannot be seen: {error.strerror}") from error
-    return [Sidecar(folder / name) for name in names]
+    return [Sidecar(folder / name, places=places) for name in names]
 
 
 class Sidecar:
     """The plugin server behind ``socket``; its name is the socket's."""
 
-    def __init__(self, socket: Path) -> None:
+    def __init__(self, socket: Path, *, places: asyncio.Semaphore) -> None:
         self._socket = socket
+        self._places = places
 
     @property
     def name(self) -> str:
@@ -86,7 +87,7 @@ class Sidecar:
 
     async def _about(self, job: Job, method: str, read: Callable[[bytes], T]) -> T:
         """What the sidecar answers to a stream with the files of the job."""
-        async with _archive(job) as archive, self._channel() as channel:
+        async with self._places, _archive(job) as archive, self._channel() as channel:
             call = channel.stream_unary(_SERVICE + method)
             return self._read(read, await self._answer(call(_messages(job, archive), timeout=_SECONDS)))
 
