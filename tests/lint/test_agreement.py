@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+from collections.abc import Iterator
 from typing import Any
 
 import orjson
@@ -168,10 +169,11 @@ def _faults(text: str) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def server(plane: Cluster) -> Cluster:
+def server(plane: Cluster) -> Iterator[Cluster]:
     plane.kubectl("apply", "--server-side", "-f", "-", stdin=WIDGETS)
     plane.kubectl("wait", "--for=condition=Established", "crd/widgets.lint.example.com", "--timeout=30s")
-    return plane
+    yield plane
+    plane.kubectl("delete", "crd", "widgets.lint.example.com")
 
 
 def _refusal(server: Cluster, namespace: str, text: str) -> str:
