@@ -194,8 +194,9 @@ class Reconciler:
             turn.tell("ComparisonError", [f"{error} (hint: {error.hint})" if error.hint else str(error)])
             await self._looker.attend(app, (), memory)
             turn.look = await self._looker.look_unwanted(app)
+            asked_for = turn.requested is not None and not turn.running
             self._refuse(turn, str(error))
-            turn.look_again(AGAIN)
+            turn.look_again(0 if asked_for else AGAIN)  # at what the source asks for, when it was the operation that cannot be told
             return
         turn.revision = turn.wanted.revision
         await self._bind(turn)
