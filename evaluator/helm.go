@@ -40,6 +40,7 @@ type helmOptions struct {
 	SkipCRDs             bool     `json:"skip_crds"`
 	SkipTests            bool     `json:"skip_tests"`
 	SkipSchemaValidation bool     `json:"skip_schema_validation"`
+	SkipHooks            bool     `json:"-"` // only Kustomize can ask for it
 	KubeVersion          string   `json:"kube_version"`
 	APIVersions          []string `json:"api_versions"`
 }
@@ -83,7 +84,21 @@ func renderHelm(_ context.Context, raw json.RawMessage, files *vfs) (any, error)
 	if err != nil {
 		return nil, err
 	}
-	loaded, err := loadChart(files, dir)
+	values, err := helmValues(files, dir, &request)
+	if err != nil {
+		return nil, err
+	}
+	pieces, err := templateChart(files, dir, false, options, capabilities, values, &request.Options)
+	if err != nil {
+		return nil, err
+	}
+	return chartObjects(pieces)
+}
+
+// templateChart renders the chart at dir; packed says that it comes from an archive.
+func templateChart(files *vfs, dir string, packed bool, release common.ReleaseOptions, capabilities *common.Capabilities,
+	values map[string]any, options *helmOptions) ([]chartPiece, error) {
+	loaded, err := loadChartOf(files, dir, packed)
 	if err != nil {
 		return nil, err
 	}
@@ -93,24 +108,20 @@ func renderHelm(_ context.Context, raw json.RawMessage, files *vfs) (any, error)
 	if err := installable(loaded, dir, capabilities); err != nil {
 		return nil, err
 	}
-	values, err := helmValues(files, dir, &request)
-	if err != nil {
-		return nil, err
-	}
 	if err := chartutil.ProcessDependencies(loaded, values); err != nil {
 		return nil, chartError(dir, fmt.Errorf("chart dependencies processing failed: %w", err))
 	}
 	// The schema is checked below, by a validator that loads nothing from elsewhere.
-	top, err := util.ToRenderValuesWithSchemaValidation(loaded, values, options, capabilities, true)
+	top, err := util.ToRenderValuesWithSchemaValidation(loaded, values, release, capabilities, true)
 	if err != nil {
 		return nil, chartError(dir, err)
 	}
-	if !request.Options.SkipSchemaValidation {
+	if !options.SkipSchemaValidation {
 		if err := validateValues(loaded, dir, top["Values"]); err != nil {
 			return nil, err
 		}
 	}
-	return renderTemplates(loaded, dir, top, &request.Options)
+	return renderTemplates(loaded, dir, top, options)
 }
 
 func orElse(first, second string) string {
@@ -164,7 +175,7 @@ func installable(c *chart.Chart, dir string, capabilities *common.Capabilities) 
 }
 
 // renderTemplates orders objects as "helm template" prints them: CRDs, manifests by kind, hooks by kind and weight.
-func renderTemplates(c *chart.Chart, dir string, values common.Values, options *helmOptions) (any, error) {
+func renderTemplates(c *chart.Chart, dir string, values common.Values, options *helmOptions) ([]chartPiece, error) {
 	var e engine.Engine
 	templates, err := e.Render(c, values)
 	if err != nil {
@@ -179,57 +190,53 @@ func renderTemplates(c *chart.Chart, dir string, values common.Values, options *
 	if err != nil {
 		return nil, chartError(dir, err)
 	}
-	out := chartOutput{dir: dir, templates: templates, objects: []object{}}
+	var pieces []chartPiece
 	if !options.SkipCRDs {
 		for _, crd := range c.CRDObjects() {
-			if err := out.add(chartPath(dir, crd.Filename), string(crd.File.Data), 1); err != nil {
-				return nil, err
-			}
+			pieces = append(pieces, chartPiece{chartPath(dir, crd.Filename), string(crd.File.Data), 1})
 		}
 	}
 	for _, m := range manifests {
-		if err := out.add(chartPath(dir, m.Name), m.Content, out.lineOf(m.Name, m.Content)); err != nil {
-			return nil, err
-		}
+		pieces = append(pieces, chartPiece{chartPath(dir, m.Name), m.Content, lineOf(templates[m.Name], m.Content)})
 	}
 	for _, h := range hooks {
-		if options.SkipTests && slices.Contains(h.Events, release.HookTest) {
+		if options.SkipHooks || options.SkipTests && slices.Contains(h.Events, release.HookTest) {
 			continue
 		}
-		if err := out.add(chartPath(dir, h.Path), h.Manifest, out.lineOf(h.Path, h.Manifest)); err != nil {
-			return nil, err
-		}
+		pieces = append(pieces, chartPiece{chartPath(dir, h.Path), h.Manifest, lineOf(templates[h.Path], h.Manifest)})
 	}
-	return rendered{out.objects}, nil
+	return pieces, nil
 }
 
-type chartOutput struct {
-	dir       string
-	templates map[string]string
-	objects   []object
+// chartPiece is what a file of a chart came to. line is where text begins in the output of its template.
+type chartPiece struct {
+	file, text string
+	line       int
 }
 
-// add reads what was rendered. line is where text begins in the output of its template.
-func (o *chartOutput) add(file, text string, line int) error {
-	// Helm prints a line break after each document: it is part of a block that the document ends with.
-	found, err := readObjects([]byte(text+"\n"), file)
-	if err != nil {
-		if err.Line > 0 {
-			err.Line += line - 1
+func chartObjects(pieces []chartPiece) (any, error) {
+	objects := []object{}
+	for _, piece := range pieces {
+		// Helm prints a line break after each document: it is part of a block that the document ends with.
+		found, err := readObjects([]byte(piece.text+"\n"), piece.file)
+		if err != nil {
+			if err.Line > 0 {
+				err.Line += piece.line - 1
+			}
+			err.Message = fmt.Sprintf("%s: %s", path.Base(piece.file), err.Message)
+			return nil, err.failure
 		}
-		err.Message = fmt.Sprintf("%s: %s", path.Base(file), err.Message)
-		return err.failure
+		for i := range found {
+			found[i].Line += piece.line - 1
+		}
+		objects = append(objects, found...)
 	}
-	for i := range found {
-		found[i].Line += line - 1
-	}
-	o.objects = append(o.objects, found...)
-	return nil
+	return rendered{objects}, nil
 }
 
 // lineOf finds a document in what its template rendered to.
-func (o *chartOutput) lineOf(name, text string) int {
-	before, _, found := strings.Cut(o.templates[name], text)
+func lineOf(output, text string) int {
+	before, _, found := strings.Cut(output, text)
 	if !found {
 		return 1
 	}

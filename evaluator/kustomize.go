@@ -44,6 +44,8 @@ type kustomizeOptions struct {
 	Patches                   []json.RawMessage `json:"patches"`
 	Components                []string          `json:"components"`
 	IgnoreMissingComponents   bool              `json:"ignore_missing_components"`
+	KubeVersion               string            `json:"kube_version"`
+	APIVersions               []string          `json:"api_versions"`
 }
 
 // errNoNetwork is what every attempt to reach a network ends in.
@@ -81,11 +83,19 @@ func renderKustomize(_ context.Context, raw json.RawMessage, files *vfs) (any, e
 	if err != nil {
 		return nil, err
 	}
-	fsys := &kustomizeFS{files: files, cwd: dir, edited: map[string][]byte{}}
+	fsys := &kustomizeFS{
+		files: files, cwd: dir, edited: map[string][]byte{}, aliases: map[string]string{}, shown: map[string]string{},
+		restricted: options.LoadRestrictions == types.LoadRestrictionsRootOnly,
+		withHelm:   options.PluginConfig.HelmConfig.Enabled,
+		// Argo CD puts its own flags behind those of the settings.
+		helmKubeVersion: orElse(request.Options.KubeVersion, options.PluginConfig.HelmConfig.KubeVersion),
+		helmAPIVersions: slices.Concat(options.PluginConfig.HelmConfig.ApiVersions, request.Options.APIVersions),
+	}
 	fsys.foresee(dir)
 	if err := editKustomization(fsys, &request.Options, request.Env); err != nil {
 		return nil, explainKustomize(fsys, err)
 	}
+	fsys.building = true
 	result, err := krusty.MakeKustomizer(options).Run(fsys, path.Join(mount, dir))
 	if openapi.GetSchemaVersion() != defaultSchema {
 		// A schema of the kustomization's own is global in the library; the next render must not see it.
@@ -107,7 +117,7 @@ func kustomizeObjects(fsys *kustomizeFS, result resmap.ResMap) (any, error) {
 		if err != nil {
 			return nil, inputError(file, 0, "%s: %v", resource.CurId(), err)
 		}
-		found, failed := appendObject(objects, raw, file, 0)
+		found, failed := appendObject(objects, fsys.origins(raw), file, 0)
 		if failed != nil {
 			return nil, failed.failure
 		}
@@ -116,7 +126,7 @@ func kustomizeObjects(fsys *kustomizeFS, result resmap.ResMap) (any, error) {
 	return rendered{objects}, nil
 }
 
-// buildOptions reads the options of "kustomize build". Those that let programs run or charts be fetched are read and change nothing: only a
+// buildOptions reads the options of "kustomize build". Those that let programs run are read and change nothing: only a
 // kustomization that would need them is refused, so that they can stand in a setting for all apps.
 func buildOptions(args []string) (*krusty.Options, error) {
 	flags := pflag.NewFlagSet("kustomize build", pflag.ContinueOnError)
@@ -124,15 +134,16 @@ func buildOptions(args []string) (*krusty.Options, error) {
 	restrictor := flags.String("load-restrictor", types.LoadRestrictionsRootOnly.String(), "")
 	reorder := flags.String("reorder", string(krusty.ReorderOptionLegacy), "")
 	managedBy := flags.Bool("enable-managedby-label", false, "")
-	for _, name := range []string{"enable-helm", "helm-debug", "enable-alpha-plugins", "enable-exec", "network", "as-current-user"} {
+	withHelm := flags.Bool("enable-helm", false, "")
+	kubeVersion := flags.String("helm-kube-version", "", "")
+	apiVersions := flags.StringArray("helm-api-versions", nil, "")
+	for _, name := range []string{"helm-debug", "enable-alpha-plugins", "enable-exec", "network", "as-current-user"} {
 		flags.Bool(name, false, "")
 	}
-	for _, name := range []string{"helm-command", "helm-kube-version", "network-name"} {
+	for _, name := range []string{"helm-command", "network-name"} {
 		flags.String(name, "", "")
 	}
-	for _, name := range []string{"helm-api-versions", "mount"} {
-		flags.StringArray(name, nil, "")
-	}
+	flags.StringArray("mount", nil, "")
 	flags.StringArrayP("env", "e", nil, "")
 	if err := flags.Parse(args); err != nil {
 		return nil, inputError("", 0, "kustomize build options: %v", err)
@@ -142,6 +153,9 @@ func buildOptions(args []string) (*krusty.Options, error) {
 	}
 	options := krusty.MakeDefaultOptions()
 	options.AddManagedbyLabel = *managedBy
+	options.PluginConfig.HelmConfig.Enabled = *withHelm
+	options.PluginConfig.HelmConfig.KubeVersion = *kubeVersion
+	options.PluginConfig.HelmConfig.ApiVersions = *apiVersions
 	switch *restrictor {
 	case types.LoadRestrictionsNone.String(), "none":
 		options.LoadRestrictions = types.LoadRestrictionsNone
@@ -254,7 +268,7 @@ func substitute(text string, env map[string]string) string {
 
 func presentComponents(fsys *kustomizeFS, o *kustomizeOptions) ([]string, error) {
 	if !o.IgnoreMissingComponents {
-		return o.Components, nil
+		return fsys.localComponents(o.Components)
 	}
 	var found []string
 	for _, component := range o.Components {
@@ -315,8 +329,20 @@ func (f *kustomizeFS) kustomization() string {
 
 var lineNumber = regexp.MustCompile(`\bline (\d+)\b`)
 
-// explainKustomize finds the file and line that an error is about, and tells what is refused here from what is wrong.
+// explainKustomize finds the file and line that an error is about, and tells what is refused here from what is wrong. What is mounted has the
+// name by which the kustomization knows it.
 func explainKustomize(fsys *kustomizeFS, err error) error {
+	err = causeOf(fsys, err)
+	var own *failure
+	if !errors.As(err, &own) {
+		return err
+	}
+	f := *own
+	f.Message, f.File = fsys.named(f.Message), fsys.named(f.File)
+	return &f
+}
+
+func causeOf(fsys *kustomizeFS, err error) error {
 	if refused := fsys.files.refuse; refused != nil {
 		f := *asFailure(refused)
 		f.Message = strings.ReplaceAll(f.Message, mount+"/", "")
@@ -333,12 +359,12 @@ func explainKustomize(fsys *kustomizeFS, err error) error {
 	message := err.Error()
 	if url := fsys.remoteReference(message); url != "" {
 		file := fsys.lastKustomization()
-		return unsupportedError(file, "%s: %q is fetched from elsewhere, which is not supported: have it in this repository", file, url)
+		return unsupportedError(file, "%s: %q lies elsewhere and was not fetched", file, url)
 	}
 	for _, refused := range []struct{ sign, what string }{
-		{"must specify --enable-helm", "Helm charts inside of a kustomization are not supported"},
-		{"external plugins disabled", "Kustomize plugins and functions are not supported"},
-		{"unable to load external plugin", "Kustomize plugins and functions are not supported"},
+		{"must specify --enable-helm", "charts need --enable-helm in `kustomize.buildOptions` of argocd-cm"},
+		{"external plugins disabled", "Kustomize plugins and functions are programs of somebody else's, which are not run"},
+		{"unable to load external plugin", "Kustomize plugins and functions are programs of somebody else's, which are not run"},
 	} {
 		if strings.Contains(message, refused.sign) {
 			return unsupportedError(fsys.lastKustomization(), "%s: %s (%s)", fsys.lastKustomization(), refused.what, message)

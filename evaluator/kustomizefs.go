@@ -24,6 +24,15 @@ type kustomizeFS struct {
 	cwd    string // relative paths are below it; relative to the root of the tree
 	edited map[string][]byte
 	read   []string // in order, misses included: an error is mostly about one of the last
+
+	index    *elsewhere        // once it was read
+	aliases  map[string]string // files of elsewhere by the path at which Kustomize finds them
+	shown    map[string]string // what people know an alias by
+	building bool              // edits are done
+	// Of the build options.
+	restricted, withHelm bool
+	helmKubeVersion      string
+	helmAPIVersions      []string
 }
 
 func (f *kustomizeFS) inside(name string) (string, error) {
@@ -48,7 +57,8 @@ func (f *kustomizeFS) stat(name string) (string, info, error) {
 	if err != nil {
 		return "", info{}, err
 	}
-	if _, ok := f.edited[p]; ok {
+	_, edited := f.edited[p]
+	if _, alias := f.aliases[p]; alias || edited {
 		return p, info{kind: regular, real: p}, nil
 	}
 	i, err := f.files.Stat(p)
@@ -100,9 +110,16 @@ func (f *kustomizeFS) ReadFile(name string) ([]byte, error) {
 	}
 	f.read = append(f.read, p)
 	if data, ok := f.edited[p]; ok {
+		if isKustomization(path.Base(p)) {
+			return f.localise(p, data)
+		}
 		return data, nil
 	}
-	data, ok, err := f.files.Read(p)
+	real := p
+	if alias, ok := f.aliases[p]; ok {
+		real = alias
+	}
+	data, ok, err := f.files.Read(real)
 	if err != nil {
 		return nil, err
 	}
@@ -110,6 +127,9 @@ func (f *kustomizeFS) ReadFile(name string) ([]byte, error) {
 		return nil, &os.PathError{Op: "open", Path: path.Join(mount, p), Err: os.ErrNotExist}
 	}
 	if isKustomization(path.Base(p)) {
+		if data, err = f.localise(p, data); err != nil {
+			return nil, err
+		}
 		f.foreseeReferences(path.Dir("/" + p)[1:], data)
 	}
 	// Kustomize may change what it is given.

@@ -37,6 +37,7 @@ from homeostat.desired.sources.charts import ChartSources
 from homeostat.desired.sources.dependencies import Dependencies
 from homeostat.desired.sources.folder import own_folder
 from homeostat.desired.sources.git import GitSources
+from homeostat.desired.sources.overlays import Overlays
 from homeostat.desired.sources.sources import Sources
 from homeostat.desired.sources.web import Web
 from homeostat.evaluate.pool import Pool
@@ -139,6 +140,9 @@ async def _assembled(options: Options, program: Path, clones: Path) -> AsyncIter
                 git=git,
                 charts=charts,
                 dependencies=Dependencies(charts, pool=pool),
+                overlays=Overlays(
+                    git=git, charts=charts, web=web, with_charts=lambda: "--enable-helm" in control.settings.kustomize_build_options
+                ),
                 repository=repositories.git,
                 chart_repository=repositories.charts,
                 names=repositories.names,

@@ -13,6 +13,7 @@ from homeostat.desired.sources.charts import ChartRepository, ChartSources
 from homeostat.desired.sources.dependencies import Dependencies
 from homeostat.desired.sources.folder import own_folder
 from homeostat.desired.sources.git import GitSources, Repo
+from homeostat.desired.sources.overlays import Overlays
 from homeostat.desired.sources.sources import Sources
 from homeostat.desired.sources.web import Web
 from homeostat.evaluate.pool import Pool
@@ -59,6 +60,7 @@ async def fetching(pool: Pool, *, file_roots: Sequence[Path] = ()) -> AsyncItera
                 git=git,
                 charts=charts,
                 dependencies=Dependencies(charts, pool=pool),
+                overlays=Overlays(git=git, charts=charts, web=web, with_charts=lambda: True),
                 repository=repository,
                 chart_repository=chart_repository,
                 names=names,

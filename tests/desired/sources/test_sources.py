@@ -22,7 +22,9 @@ from homeostat.desired.sources.charts import ChartSources
 from homeostat.desired.sources.dependencies import Dependencies
 from homeostat.desired.sources.errors import RefusedError, RevisionMissingError
 from homeostat.desired.sources.git import GitSources, Repo
+from homeostat.desired.sources.overlays import Overlays
 from homeostat.desired.sources.sources import Sources
+from homeostat.desired.sources.web import Web
 from homeostat.evaluate.pool import Pool
 from homeostat.evaluate.requests import YamlRequest
 from homeostat.model.app import HelmOptions, Source
@@ -57,13 +59,14 @@ async def shop(tmp_path: Path, archives: Path) -> AsyncIterator[HelmServer]:
 class Face:
     """The sources, with the Secrets that are told to it."""
 
-    def __init__(self, git: GitSources, charts: ChartSources, pool: Pool) -> None:
+    def __init__(self, git: GitSources, charts: ChartSources, pool: Pool, web: Web) -> None:
         self.secrets: list[dict[str, Any]] = []
         self.pool = pool
         self.sources = Sources(
             git=git,
             charts=charts,
             dependencies=Dependencies(charts, pool=pool),
+            overlays=Overlays(git=git, charts=charts, web=web),
             repository=lambda url, project: Repo(url),  # noqa: ARG005
             chart_repository=lambda url, project, everywhere: chart_repository(
                 url, self.secrets, {}, project=project, everywhere=everywhere
@@ -89,8 +92,8 @@ class Face:
 
 
 @pytest.fixture
-def face(sources: GitSources, charts: ChartSources, pool: Pool) -> Face:
-    return Face(sources, charts, pool)
+def face(sources: GitSources, charts: ChartSources, pool: Pool, transfers: Web) -> Face:
+    return Face(sources, charts, pool, transfers)
 
 
 async def test_a_chart_of_a_private_repository_is_rendered_as_helm_templates_it(face: Face, shop: HelmServer, archives: Path) -> None:

@@ -174,12 +174,12 @@ class GitSources:
             raise _missing(remote, wanted)
         return found
 
-    async def tree(self, repo: Repo, commit: str) -> Tree:
-        """The files of ``commit``, a full id as :meth:`resolve` gave it, its submodules included. The same object for all who ask for the same commit.
+    async def tree(self, repo: Repo, commit: str, *, submodules: bool = True) -> Tree:
+        """The files of ``commit``, a full id as :meth:`resolve` gave it, its ``submodules`` included. The same object for all who ask for the same commit.
 
         Asks a server only when this process has not fetched the repository yet, or the commit is not here.
         """
-        return await self._tree(repo, commit, 0, Budget())
+        return await self._tree(repo, commit, 0, Budget()) if submodules else await self._bare_tree(repo, commit)
 
     async def _tree(self, repo: Repo, commit: str, depth: int, budget: Budget) -> Tree:
         tree = await self._bare_tree(repo, commit)

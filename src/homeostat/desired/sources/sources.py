@@ -7,17 +7,16 @@ of its chart included. What each kind does is in ``git.py`` and ``charts.py``; w
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import msgspec
 
 from homeostat.desired.sources.charts import ChartRepository, ChartSources
 from homeostat.desired.sources.dependencies import Dependencies
 from homeostat.desired.sources.git import GitSources, Repo
+from homeostat.desired.sources.overlays import KUSTOMIZATIONS, Doors, Overlays
 from homeostat.model.app import Source
 from homeostat.model.tree import Tree, TreeError
-
-_KUSTOMIZATIONS = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 
 
 class Pinned(msgspec.Struct, frozen=True):
@@ -40,6 +39,7 @@ class Sources:
         git: GitSources,
         charts: ChartSources,
         dependencies: Dependencies,
+        overlays: Overlays,
         repository: Callable[[str, str], Repo],
         chart_repository: Callable[[str, str, bool], ChartRepository],
         names: Callable[[str], Mapping[str, str]],
@@ -47,6 +47,7 @@ class Sources:
         self.git = git
         self._charts = charts
         self._dependencies = dependencies
+        self._overlays = overlays
         self._repository = repository
         self._chart_repository = chart_repository
         self._names = names
@@ -57,6 +58,7 @@ class Sources:
         of a repository of charts, whoever heard of its news first. It must be quick, and ask nothing of this object.
         """
         self.git.subscribe(moved)
+        self.git.subscribe(lambda repository: self._tell(self._overlays.users(repository)))
         self._listeners.append(moved)
 
     def repository(self, source: Source, project: str) -> Repo | None:
@@ -100,15 +102,19 @@ class Sources:
     async def completed(self, tree: Tree, source: Source, project: str, *, fresh: bool = False, since: float | None = None) -> Tree:
         """``tree`` with what the render of ``source`` needs besides: for files that came some other way than by :meth:`tree`."""
         path = posixpath.normpath(source.path or ".")
-        if source.kustomize is not None or source.plugin is not None or source.directory is not None or path.startswith(("/", "..")):
+        if source.plugin is not None or source.directory is not None or path.startswith(("/", "..")):
             return tree
         path = "" if path == "." else path
-        if source.helm is None and _is_overlay(tree, path):
-            return tree
 
         def repository(url: str) -> ChartRepository:
             return self._chart_repository(url, project, source.helm is not None and source.helm.pass_credentials)
 
+        if source.kustomize is not None or (source.helm is None and _is_overlay(tree, path)):
+            doors = Doors(lambda url: self._repository(url, project), repository)
+            added = source.kustomize.components if source.kustomize is not None else ()
+            return await self._overlays.mounted(
+                tree, path, doors, key=lambda: self.key(source, project), components=added, fresh=fresh, since=since
+            )
         return await self._dependencies.mounted(
             tree, path, repository=repository, names=lambda: self._names(project), fresh=fresh, since=since
         )
@@ -121,7 +127,15 @@ class Sources:
             for listener in self._listeners:
                 listener(self.key(source, project))
             return moved
-        return await self.git.poll(self._repository(source.repo_url, project))
+        moved = await self.git.poll(self._repository(source.repo_url, project))
+        users = await self._overlays.poll(self.key(source, project))
+        self._tell(users)
+        return moved or bool(users)
+
+    def _tell(self, keys: Iterable[str]) -> None:
+        for key in keys:
+            for listener in self._listeners:
+                listener(key)
 
     def again_in(self, source: Source, project: str) -> float | None:
         """When a poll of a repository whose server did not answer is worth while; ``None``: as for all others (charts wait by host)."""
@@ -140,6 +154,6 @@ def is_chart(source: Source) -> bool:
 def _is_overlay(tree: Tree, path: str) -> bool:
     """Whether Kustomize renders it, as :func:`homeostat.desired.render.detect.detect` says; so too where the render will refuse to look."""
     try:
-        return any(tree.stat(posixpath.join(path, name)) is not None for name in _KUSTOMIZATIONS)
+        return any(tree.stat(posixpath.join(path, name)) is not None for name in KUSTOMIZATIONS)
     except TreeError:
         return True
