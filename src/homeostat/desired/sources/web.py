@@ -26,6 +26,7 @@ from urllib.request import getproxies_environment, proxy_bypass_environment  # t
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 from multidict import CIMultiDictProxy
+from yarl import URL
 
 from homeostat.desired.sources import errors, metadata
 from homeostat.desired.sources.credentials import Credentials
@@ -160,7 +161,8 @@ class Web:
         authorization: str = "",
         accept: frozenset[int] = frozenset({200}),
     ) -> Answer:
-        """What the server answers, of at most ``limit`` bytes. ``what`` begins the errors; any status but those of ``accept`` is one.
+        """What the server answers, of at most ``limit`` bytes. ``what`` begins the errors; any status but those of ``accept`` is one. A redirect is
+        followed where ``accept`` does not name it.
 
         ``authorization`` is sent where ``access`` covers the address, and not after a redirect to another origin.
         Raises a :class:`homeostat.desired.sources.errors.SourceError`.
@@ -224,7 +226,7 @@ class Web:
             covered = there.origin == first and access.covers(there)
             sent = {**headers, "Authorization": authorization} if authorization and covered else headers
             answer = await self._once(there, data, access.credentials, sent, what, limit, certified=covered)
-            if answer.status not in _REDIRECTS:
+            if answer.status not in _REDIRECTS or answer.status in accept:
                 if answer.status not in accept:
                     raise _refusal(answer.status, f"{what} cannot be read", there.url)
                 return answer
@@ -248,7 +250,7 @@ class Web:
         try:
             async with self._session.request(
                 "GET" if data is None else "POST",
-                there.url,
+                URL(there.url, encoded=there.url.isascii()),  # signatures in addresses are of how these are written
                 data=data,
                 headers=headers,
                 allow_redirects=False,
