@@ -26,6 +26,9 @@ from homeostat.sync import messages, threeway
 from homeostat.sync.order import CRD, NAMESPACE
 
 ATTEMPTS = 4
+
+READ_AND_WRITTEN = 10
+"""Attempts of a write that reads first: between the two a controller may write the status, and an object that was just made has a busy one."""
 """How often something that others may write at the same moment is tried."""
 
 LONGEST_DELETION = 60.0
@@ -66,7 +69,7 @@ class Writer:
             case Method.REPLACE:
                 change = self._replace
         validation: FieldValidation = "Strict" if writing.validate else "Ignore"
-        for attempt in range(ATTEMPTS):
+        for attempt in range(READ_AND_WRITTEN):
             live = await self._get(resource, key_of(desired))
             try:
                 if live is None:
@@ -75,7 +78,7 @@ class Writer:
                 return await change(resource, desired, live, validation, dry_run=dry_run)
             except (ConflictError, NotFoundError) as error:
                 # Made, gone or written by somebody at the same moment: think again.
-                if attempt + 1 == ATTEMPTS or (isinstance(error, NotFoundError) and live is None):
+                if attempt + 1 == READ_AND_WRITTEN or (isinstance(error, NotFoundError) and live is None):
                     raise
         raise AssertionError("the last attempt answers or raises")
 

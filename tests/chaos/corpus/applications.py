@@ -96,7 +96,7 @@ APPLICATIONS: dict[str, Bad] = {
         kustomize={"namePrefix": "x-"},
         says="spec.source: expected at most one of helm, kustomize, directory and plugin, found helm and kustomize",
     ),
-    "plugin": source(plugin={"name": "mine"}, says="spec.source.plugin: config management plugins are not supported yet"),
+    "plugin": source(plugin={"name": "mine"}, says="ComparisonError … there is no such plugin"),
     "include-is-no-glob": source(
         directory={"include": "[a"}, says='directory.include "[a" is not a valid pattern: unexpected end of input'
     ),
