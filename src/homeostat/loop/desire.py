@@ -18,7 +18,7 @@ from msgspec.structs import replace
 from homeostat.desired.render.detect import SourceType
 from homeostat.desired.render.normalise import normalise
 from homeostat.desired.render.renderer import RenderContext, Rendered, Renderer
-from homeostat.desired.sources.mounted import mounted
+from homeostat.desired.sources.mounted import MountedTree, mounted
 from homeostat.evaluate.requests import ref_mount
 from homeostat.live.discovery import Discovery
 from homeostat.loop import metrics
@@ -188,7 +188,9 @@ class Desirer:
             located = await self._located(app, "")
         except UndesiredError:
             return Touched.CHANGED
-        if joined(one.revision for one in located) == app.synced_revision:
+        same = joined(one.revision for one in located) == app.synced_revision
+        # What is mounted may have moved by itself: a base in another repository, a version that no lock pins.
+        if same and not any(isinstance(one.tree, MountedTree) for one in located):
             return Touched.SAME
         refs = _refs(located)
         with metrics.TRACE_CHECKS.time():
@@ -197,7 +199,9 @@ class Desirer:
                 for one in located
                 if not one.source.only_ref
             )
-        return Touched.HOLDS if holds else Touched.CHANGED
+        if not holds:
+            return Touched.CHANGED
+        return Touched.SAME if same else Touched.HOLDS
 
     def forget(self, app_key: AppKey) -> None:
         """The app is gone."""
