@@ -173,10 +173,13 @@ def test_dependencies_that_would_be_fetched_are_refused_by_name(shared: frames.E
     assert "redis" in caught.message
 
 
-@pytest.mark.parametrize("name", ["https://example.com/values.yaml", "$values/prod.yaml", "secrets://x.yaml"])
-def test_value_files_from_elsewhere_are_refused(shared: frames.Evaluator, make_folder: MakeFolder, name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [("https://example.com/values.yaml", "unsupported"), ("$values/prod.yaml", "input"), ("secrets://x.yaml", "unsupported")],
+)
+def test_value_files_from_elsewhere_are_refused(shared: frames.Evaluator, make_folder: MakeFolder, name: str, kind: str) -> None:
     caught = refused(shared, make_folder({"app/Chart.yaml": CHART}), "helm", value_files=[name])
-    assert caught.kind == "unsupported"
+    assert caught.kind == kind
     assert name in caught.message
 
 
