@@ -189,6 +189,7 @@ def test_the_controllers_parameters_are_read() -> None:
     assert (settings.wave_delay, settings.sync_timeout, settings.guards) == (2.0, 600.0, ALL_GUARDS)
     assert settings.git_submodules
     assert not read(reposerver_enable_git_submodule="false").git_submodules
+    assert read(reposerver_oci_layer_media_types="a/tar, b/tar+gzip").oci_media_types == ("a/tar", "b/tar+gzip")
     assert read(homeostat_deletion_guards="off").guards == frozenset()
     assert read(homeostat_deletion_guards="crd, volume").guards == {DeletionGuard.CRD, DeletionGuard.VOLUME}
     wrong = read(homeostat_deletion_guards="crd, vulume", controller_sync_timeout_seconds="5m")

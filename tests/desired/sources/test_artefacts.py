@@ -54,6 +54,8 @@ async def test_flux_finds_a_tag_a_range_and_a_digest(shop: Shop) -> None:
         await find(Reference(tag="stable"))
     with pytest.raises(SourceError):
         await find(Reference(semver="^1", semver_filter="("))
+    with pytest.raises(RefusedError, match="'latest' is no digest"):
+        await find(Reference(digest="latest"))
 
 
 async def test_both_ways_lead_to_one_tree(shop: Shop) -> None:
@@ -116,6 +118,25 @@ async def test_a_tag_that_moves_is_news_and_what_is_pinned_stays(shop: Shop) -> 
     assert not await shop.artefact.news()
     assert await shop.artefact.choose("main", None) == after
     assert (await shop.artefact.tree(before)).read("a") == b"1"
+
+
+async def test_a_tag_that_is_not_there_is_asked_for_once_until_there_is_news(tmp_path: Path, charts: ChartSources) -> None:
+    async with registry(tmp_path / "registry") as running, ClientSession() as session:
+        shop = Shop(running.address, session, charts)
+        old = await shop.push.artefact(["1.0.0"], Part(LAYER, tgz({"a": "1"})))
+        assert await shop.artefact.choose("1.x", None) == old
+        assert not await shop.artefact.news()
+    assert await shop.artefact.choose("1.x", None) == old  # though nobody is there to be asked
+
+
+async def test_a_tag_with_the_name_of_a_range_goes_first_once_it_is_there(shop: Shop) -> None:
+    old = await shop.push.artefact(["1.0.0"], Part(LAYER, tgz({"a": "1"})))
+    assert await shop.artefact.choose("1.x", None) == old
+    new = await shop.push.artefact(["1.x"], Part(LAYER, tgz({"a": "2"})))
+    assert await shop.artefact.news()
+    assert await shop.artefact.choose("1.x", None) == new
+    with pytest.raises(RevisionMissingError, match="has no tag none"):
+        await shop.artefact.find(Reference(tag="none"))
 
 
 async def test_a_layer_is_fetched_once_and_survives_the_registry(tmp_path: Path, pool: Pool, transfers: Web) -> None:

@@ -16,7 +16,7 @@ from typing import NamedTuple, Protocol
 
 from homeostat.desired.sources import cosign, versions
 from homeostat.desired.sources.archive import ArchiveTree
-from homeostat.desired.sources.blobs import Blobs
+from homeostat.desired.sources.blobs import Blobs, checked_digest
 from homeostat.desired.sources.errors import RefusedError, RevisionMissingError
 from homeostat.desired.sources.oci import Descriptor, Manifest, OciRepository, is_reference
 
@@ -75,8 +75,14 @@ class Highest(Protocol):
 
 
 class _Known(NamedTuple):
-    manifest: Manifest
+    """What the registry said of a tag: also that there is none."""
+
+    said: Manifest | RevisionMissingError
     asked_at: float
+
+    @property
+    def digest(self) -> str:
+        return self.said.digest if isinstance(self.said, Manifest) else ""
 
 
 class Artefact:
@@ -110,7 +116,8 @@ class Artefact:
     async def find(self, reference: Reference, *, since: float | None = None) -> Found:
         """What Flux's ``spec.ref`` means; nothing is the tag ``latest``. Raises a :class:`homeostat.desired.sources.errors.SourceError`."""
         if reference.digest:
-            return Found((await self._manifest(reference.digest, since)).digest)
+            digest = checked_digest(reference.digest, f"The OCI repository {self._repository.address}")
+            return Found((await self._manifest(digest, since)).digest)
         tag: str | None = reference.tag or "latest"
         if reference.semver:
             tag = await self._in_range(reference.semver, reference.semver_filter, since)
@@ -153,23 +160,29 @@ class Artefact:
                 await self._list()
             changed = before != self._tags
         for tag, known in list(self._by_tag.items()):
-            try:
-                changed |= (await self._manifest(tag, time.monotonic())).digest != known.manifest.digest
-            except RevisionMissingError:  # whoever still wants it is told so, and asks anew if it comes back
-                self._by_tag.pop(tag, None)
-                changed = True
+            changed |= (await self._ask(tag, time.monotonic())).digest != known.digest
         return changed
 
     async def _manifest(self, reference: str, since: float | None) -> Manifest:
         if ":" in reference:
             manifest = self._by_digest.get(reference)
             return manifest if manifest is not None else self._keep(await self._repository.manifest(reference))
+        said = (await self._ask(reference, since)).said
+        if isinstance(said, Manifest):
+            return said
+        raise RevisionMissingError(said.message, hint=said.hint)
+
+    async def _ask(self, tag: str, since: float | None) -> _Known:
         async with self._lock:
-            known = self._by_tag.get(reference)
+            known = self._by_tag.get(tag)
             if known is None or (since is not None and known.asked_at < since):
                 began = time.monotonic()
-                known = self._by_tag[reference] = _Known(self._keep(await self._repository.manifest(reference.replace("+", "_"))), began)
-            return known.manifest
+                try:
+                    known = _Known(self._keep(await self._repository.manifest(tag.replace("+", "_"))), began)
+                except RevisionMissingError as error:
+                    known = _Known(error.with_traceback(None), began)
+                self._by_tag[tag] = known
+            return known
 
     def _keep(self, manifest: Manifest) -> Manifest:
         """What has a digest never changes. The oldest go first."""
