@@ -133,11 +133,11 @@ async def test_a_branch_may_become_a_folder_of_branches(server: GitServer, work:
 async def test_rewritten_history_is_followed_and_what_was_read_stays_readable(
     server: GitServer, work: Worktree, sources: GitSources
 ) -> None:
-    old = await work.commit({"a": "old"})
+    await work.commit({"a": "old"})
     repo = Repo(server.url("web"))
     before = await sources.tree(repo, (await sources.resolve(repo, "main")).commit)
     await work.git("checkout", "--quiet", "--orphan", "again")
-    new = await work.commit({"a": "new"})
+    await work.commit({"a": "new"})
     assert await sources.poll(repo)
     after = await sources.tree(repo, (await sources.resolve(repo, "main")).commit)
     assert (before.read("a"), after.read("a")) == (b"old", b"new")
