@@ -1,4 +1,4 @@
-"""The real ``kustomize`` and ``helm``, built from the modules that the evaluator itself is built from, to compare its output with theirs."""
+"""The real ``kustomize``, ``helm`` and ``jsonnet``, built from the modules that the evaluator itself is built from, to compare its output with theirs."""
 
 from __future__ import annotations
 
@@ -23,6 +23,11 @@ def kustomize() -> Path:
 def helm() -> Path:
     """The path of a ``helm`` program of the version in ``evaluator/go.mod``; the first call builds it."""
     return _tool("helm", "helm.sh/helm/v4/cmd/helm")
+
+
+def jsonnet() -> Path:
+    """The path of a ``jsonnet`` program of the version in ``evaluator/go.mod``; the first call builds it."""
+    return _tool("jsonnet", "github.com/google/go-jsonnet/cmd/jsonnet")
 
 
 def _tool(name: str, package: str) -> Path:
@@ -54,3 +59,4 @@ def _build(package: str, target: Path) -> None:
 if __name__ == "__main__":
     kustomize()
     helm()
+    jsonnet()
