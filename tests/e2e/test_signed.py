@@ -148,7 +148,7 @@ async def test_each_source_is_asked_by_its_own_policy(
         {"repoURL": repository.url, "path": "a", "targetRevision": "main", "helm": {"valueFiles": ["$values/values.yaml"]}},
         {"repoURL": values.url, "targetRevision": "main", "ref": "values"},
     ]
-    unclear = integrity(policy("head", hands.ada), policy("none", repos=(repository.url,)))
+    unclear = integrity(policy("head", hands.ada, repos=(repository.url,)), policy("none", repos=(repository.url,)))
     name = await apps.create("several", "", "", source=None, sources=sources, **await project(apps, **unclear))
     await refused(apps, name, "spec.sources[0]: multiple (2) git source integrity policies found")
     asked = integrity(policy("head", hands.ada, repos=("*", f"!{repository.url}")), policy("none", repos=(repository.url,)))
