@@ -38,7 +38,7 @@ ALL: tuple[tuple[Run, ...], ...] = (
         Run("restart", 1000),
     ),
     (Run("shared_base", 1000),),
-    (Run("render", 1), Run("monorepo", 1)),
+    (Run("render", 1), Run("overlays", 1000), Run("big_chart", 1), Run("monorepo", 1)),
     (Run("planner", 1), Run("waves", 1)),
 )
 """What is played on one stage stands in one row."""
