@@ -212,3 +212,31 @@ async def test_sources_of_one_repository_have_one_key(face: Face) -> None:
     assert key("https://charts.example", "a") == key("https://charts.example/", "b")
     assert key("oci://r.example/charts", "a") == key("r.example/charts", "a") == key("oci://r.example/charts/a/")
     assert key("https://git.example/a.git") == key("https://git.example/a")
+
+
+async def test_a_base_that_moves_is_news_of_every_repository_whose_overlays_name_it(
+    face: Face, server: GitServer, work: Worktree, tmp_path: Path
+) -> None:
+    for name in ("base", "other"):
+        await server.create(name)
+    far = await Worktree(tmp_path / "far", server.url("base")).create()
+    await far.commit({"kustomization.yaml": "resources: [map.yaml]\n", "map.yaml": CONFIG_MAP.format("blue")})
+    overlay = {"app/kustomization.yaml": f"resources: ['{server.url('base')}//?ref=main']\n"}
+    await work.commit(overlay)
+    other = await Worktree(tmp_path / "other", server.url("other")).create()
+    await other.commit(overlay)
+    apps = [Source(server.url(name), path="app") for name in ("web", "other")]
+    for app in apps:
+        assert (await face.render(app))[1][0]["data"] == {"colour": "blue"}
+    heard: list[str] = []
+    face.sources.subscribe(heard.append)
+    assert not await face.sources.poll(apps[0], "default")
+    assert heard == []
+    await far.commit({"map.yaml": CONFIG_MAP.format("red")})
+    await face.sources.poll(apps[0], "default")
+    assert {face.sources.key(app, "default") for app in apps} <= set(heard)
+    for app in apps:
+        assert (await face.render(app))[1][0]["data"] == {"colour": "red"}, "what was heard of is what is rendered"
+
+
+CONFIG_MAP = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: x\ndata:\n  colour: {}\n"
