@@ -54,12 +54,20 @@ OVERLAYS: dict[str, Bad] = {
         says="overlay-of-itself/kustomization.yaml … root 'overlay-of-itself' contains visited root 'overlay-of-itself",
     ),
     "overlay-remote": overlay(
-        "resources: ['https://github.com/example/nothing//base?ref=v1']\n",
-        says="overlay-remote/kustomization.yaml … have it in this repository",
+        "resources: ['https://127.0.0.1:9/example/nothing//base?ref=v1']\n",
+        says="overlay-remote/kustomization.yaml: https://127.0.0.1:9/example/nothing//base?ref=v1: The Git repository https://127.0.0.1:9/example/nothing",
     ),
     "overlay-remote-file": overlay(
         "resources: ['https://127.0.0.1:9/all.yaml']\n",
-        says="overlay-remote-file/kustomization.yaml … have it in this repository",
+        says="overlay-remote-file/kustomization.yaml: https://127.0.0.1:9/all.yaml: The file cannot be read: there is no connection to 127.0.0.1:9",
+    ),
+    "overlay-remote-folder": overlay(
+        "resources: ['file:///etc//x']\n",
+        says="overlay-remote-folder/kustomization.yaml: file:///etc//x: a base elsewhere is not a folder of this machine",
+    ),
+    "overlay-remote-metadata": overlay(
+        "resources: ['http://169.254.169.254/latest/meta-data//x?ref=v1']\n",
+        says="overlay-remote-metadata/kustomization.yaml: http://169.254.169.254/latest/meta-data//x?ref=v1: … hand out credentials",
     ),
     "overlay-out": overlay(
         "resources: [../../../../../etc]\n", says="/etc: the path leaves the repository (needed by overlay-out/kustomization.yaml)"
