@@ -211,6 +211,10 @@ async def test_a_file_that_changes_is_news_for_all_that_name_it(overlay: Overlay
     (shop.folder / "extra.yaml").write_text(MAP.format(name="extra", colour="blue"))
     assert await overlay.overlays.poll("the app") == {"the app"}
     assert (await overlay.rendered())[0]["data"] == {"colour": "blue"}
+    (shop.folder / "extra.yaml").unlink()
+    with pytest.raises(SourceError, match="answers 404"):
+        await overlay.overlays.poll("the app")
+    assert (await overlay.rendered())[0]["data"] == {"colour": "blue"}, "the last that is known goes on"
 
 
 async def test_components_of_the_application_may_lie_elsewhere(overlay: Overlay, server: GitServer, base: Worktree) -> None:

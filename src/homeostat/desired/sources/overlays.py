@@ -170,10 +170,23 @@ class Overlays:
         return mounted(tree, {**mounts, INDEX: ArchiveTree({"index.json": msgspec.json.encode(index, order="sorted")})})
 
     async def poll(self, key: str) -> set[str]:
-        """Ask for what the overlays of ``key`` need. Answers the keys of all who need something that has moved; of what lies in Git, see :meth:`users`."""
+        """Ask for what the overlays of ``key`` need. Answers the keys of all who need something that has moved; of what lies in Git, see :meth:`users`.
+
+        One that cannot be asked keeps nobody from asking for the others; it is an error when there is no news to tell.
+        """
+
+        async def ask(one: _News) -> bool | SourceError:
+            try:
+                return await one.poll()
+            except SourceError as error:
+                return error
+
         news = list(self._news.get(key, {}).items())
-        answers = await together(*(one.poll() for _, one in news))
-        moved = {name for (name, one), has_moved in zip(news, answers, strict=True) if has_moved and not one.key}
+        answers = await together(*(ask(one) for _, one in news))
+        moved = {name for (name, one), answer in zip(news, answers, strict=True) if answer is True and not one.key}
+        error = next((answer for answer in answers if isinstance(answer, SourceError)), None)
+        if error is not None and not moved:
+            raise error
         return {user for user, names in self._news.items() if moved & names.keys()}
 
     def users(self, repository: str) -> list[str]:
