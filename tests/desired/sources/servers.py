@@ -67,8 +67,12 @@ class Listener:
 async def listening(*, hang: bool) -> AsyncIterator[Listener]:
     """A server that accepts and then is silent (``hang``), or hangs up at once."""
     found: list[Listener] = []
+    talks: set[asyncio.Task[object]] = set()
 
     async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        talk = asyncio.current_task()
+        assert talk is not None
+        talks.add(talk)
         found[0].connections += 1
         found[0].arrived.set()
         while hang and await reader.read(4096):
@@ -79,3 +83,4 @@ async def listening(*, hang: bool) -> AsyncIterator[Listener]:
     found.append(Listener(server.sockets[0].getsockname()[1]))
     async with server:
         yield found[0]
+    await asyncio.gather(*talks)  # who was killed has hung up, which is not heard at once

@@ -148,6 +148,36 @@ async def test_a_redirect_to_another_transport_is_refused(tmp_path: Path, source
             await sources.resolve(Repo(server.url("old")), "main")
 
 
+@pytest.mark.parametrize(
+    "target", ["http://169.254.169.254/web.git", "http://[fd00:ec2::254]/web.git", "http://metadata.google.internal/web.git"]
+)
+@pytest.mark.parametrize("credentials", [None, Credentials(username="bob", password=PASSWORD)], ids=["open", "private"])
+async def test_a_redirect_to_where_clouds_hand_out_credentials_is_refused(
+    tmp_path: Path, sources: GitSources, target: str, credentials: Credentials | None
+) -> None:
+    async with RedirectingServer(tmp_path / "served") as server:
+        server.target = target
+        with pytest.raises(RefusedError, match=r"where .*old\.git redirects to.*clouds hand out credentials"):
+            await sources.resolve(Repo(server.url("old"), credentials), "main")
+
+
+async def test_a_redirect_of_a_repository_that_is_open_is_followed(tmp_path: Path, sources: GitSources) -> None:
+    async with RedirectingServer(tmp_path / "one") as server, GitServer(tmp_path / "two") as other:
+        commit = await filled(other, tmp_path)
+        server.target = other.url("web")
+        repo = Repo(server.url("old"))
+        assert (await sources.resolve(repo, "main")).commit == commit
+        assert not await sources.poll(repo)
+        assert len(server.authorizations) == 2, "it is known from then on"
+
+
+async def test_redirects_in_circles_end(tmp_path: Path, sources: GitSources) -> None:
+    async with RedirectingServer(tmp_path / "one") as server:
+        server.target = server.url("old")
+        with pytest.raises(RefusedError, match="redirects, and again"):
+            await sources.resolve(Repo(server.url("old")), "main")
+
+
 @pytest.fixture
 async def secure(tmp_path: Path, authority: Path) -> AsyncIterator[GitServer]:
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

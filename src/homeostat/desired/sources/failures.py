@@ -45,7 +45,7 @@ _RULES: tuple[_Pattern, ...] = (
     _rule(r"authentication failed|could not read (username|password)|invalid credentials|returned error: 40[137]|invalid username or",
           errors.UnauthorisedError, "the server refused the sign-in", _SIGN_IN_HINT),
     _rule(r"returned error: 30[12378]|unable to update url base from redirection", errors.RefusedError,
-          "the server redirects to another address, and credentials do not follow a redirect", "use the address that it redirects to"),
+          "the server redirects, and again when it is asked there", "use the address that it redirects to"),
     _rule(r"operation too slow|operation timed out|timed out during|connection timed out|timeout, server|connect.*timeout|timeout was reached",
           errors.SlowError, "the server does not answer in time", "check that the server is up and reachable from here"),
     _rule(r"could not resolve host|couldn't resolve host|name or service not known|temporary failure in name resolution",

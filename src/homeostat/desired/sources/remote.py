@@ -23,7 +23,7 @@ from urllib.request import getproxies_environment
 
 import structlog
 
-from homeostat.desired.sources import failures, git_process, metadata
+from homeostat.desired.sources import failures, git_process, metadata, redirects
 from homeostat.desired.sources.credentials import Credentials
 from homeostat.desired.sources.errors import CommitMissingError, SourceError, UnauthorisedError, UnavailableError
 from homeostat.desired.sources.git_process import Finished
@@ -161,7 +161,7 @@ class Remote:
         self._failures = 0
         self._failed_at = float("-inf")
         self._failure: SourceError | None = None
-        self._asked = False
+        self._at = address
 
     @property
     def recent(self) -> bool:
@@ -348,48 +348,56 @@ class Remote:
         )
 
     async def _git_fetch(self, *options: str, refspecs: list[str]) -> Finished:
-        """Run ``git fetch``. A server that redirects is asked again in the way that can follow a redirect, and from then on always."""
+        """Run ``git fetch``. Where a server redirects to is looked at before git goes there, and asked at once from then on."""
         if self.store.is_shallow() and self._shelf.tidied is not None:
             await asyncio.wait([self._shelf.tidied])  # both write down where the history begins
-        finished = await self._git(["fetch", *_OPTIONS, *options, "--", self.address.url, *refspecs])
-        if finished.code and not self._asked and failures.is_redirect(finished) and self._has_password:
-            finished = await self._git(["fetch", *_OPTIONS, *options, "--", self.address.url, *refspecs], asked=True)
-            self._asked = finished.code == 0
+        finished = await self._git("fetch", *_OPTIONS, *options, refspecs=refspecs)
+        if finished.code and failures.is_redirect(finished):
+            await self._follow()
+            finished = await self._git("fetch", *_OPTIONS, *options, refspecs=refspecs)
+        if finished.code:
+            self._at = self.address  # the next attempt begins at the beginning
         return finished
+
+    async def _follow(self) -> None:
+        """Finds where the repository is now. Raises :class:`RefusedError` when the way there leads to where nobody may be sent."""
+        self._at = self.address
+        for _ in range(redirects.MOST):
+            target = redirects.location((await self._git("ls-remote", refspecs=["HEAD"], environment=redirects.TRACE)).error)
+            if not target:
+                return
+            self._at = redirects.behind(self._at, target)
 
     @property
     def _depth(self) -> tuple[str, ...]:
         depth = self.credentials.depth if self.credentials is not None else 0
         return (f"--depth={depth}",) if depth > 0 else ()
 
-    @property
-    def _has_password(self) -> bool:
-        own = self._granted
-        return bool((own and own.password) or self.address.password) and not (own and own.force_basic_auth)
-
-    async def _git(self, arguments: list[str], *, asked: bool = False) -> Finished:
+    async def _git(self, *arguments: str, refspecs: list[str], environment: Mapping[str, str] | None = None) -> Finished:
+        """Asks the server with git; ``arguments`` are what stands before the address."""
         credentials = self._granted = await self._sign_in.signed_in(self.address, self.credentials)
-        settings = await self._checked_host()
+        at = self._at
+        settings = await self._checked_host(at)
         with ExitStack() as stack:
-            given = granted(self.address, credentials, self._folder, asked=asked or self._asked)
+            given = granted(at, redirects.along(credentials, self.address, at), self._folder)
             try:
                 access = await asyncio.to_thread(stack.enter_context, given)
             except (OSError, UnicodeError) as error:
                 raise UnauthorisedError(f"The credentials of {self.address.url} cannot be used: {type(error).__name__}") from error
             return await git_process.run(
-                arguments, folder=self.store.path, environment=access.environment, settings=[*access.settings, *settings],
-                scheme=self.address.scheme, silence=self._limits.silence, limit=self._limits.fetch,
+                [*arguments, "--", at.url, *refspecs], folder=self.store.path, environment={**access.environment, **(environment or {})},
+                settings=[*access.settings, *settings], scheme=at.scheme, silence=self._limits.silence, limit=self._limits.fetch,
             )  # fmt: skip
 
-    async def _checked_host(self) -> list[tuple[str, str]]:
+    async def _checked_host(self, address: Address) -> list[tuple[str, str]]:
         """Refuses a server at an address that nobody may be sent to, whatever its name resolves to; answers the setting that makes git go to what was
         looked at here. Behind a proxy it is the proxy that resolves names.
         """
-        address = self.address
         if address.scheme == "file":
             return []
+        shown = address.url if address == self.address else f"{address.url}, where {self.address.url} redirects to"
         host, port = address.host.strip("[]"), address.port or _PORTS[address.scheme]
-        metadata.refuse(host, address.url)
+        metadata.refuse(host, shown)
         if (self.credentials is not None and self.credentials.proxy) or getproxies_environment():
             return []
         try:
@@ -398,7 +406,7 @@ class Remote:
             return []  # git will say so
         answers = list(dict.fromkeys(str(answer[4][0]) for answer in found))
         for answer in answers:
-            metadata.refuse(answer, f"{address.url} ({answer})")
+            metadata.refuse(answer, f"{shown} ({answer})")
         if address.scheme == "ssh" or host in answers:
             return []
         return [("http.curloptResolve", f"{host}:{port}:{','.join(f'[{one}]' if ':' in one else one for one in answers)}")]

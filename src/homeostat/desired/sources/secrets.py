@@ -4,8 +4,7 @@ Never on a command line (every user of the machine can read those) and never in 
 through git's ``GIT_CONFIG_*`` environment; keys and certificates into files of mode 0600 in a private folder that lives as long as the run.
 
 A password is sent with the first request (an ``Authorization`` header), which saves a round trip and two processes over being asked for it.
-Such a header would follow a redirect to another server, so redirects are refused then; ``asked=True`` is the other way, where git asks a helper
-for the password, and the helper answers for the repository's own host only.
+Such a header would follow a redirect to another server, and git would follow one to anywhere: so git follows none (``redirects.py``).
 """
 
 from __future__ import annotations
@@ -23,13 +22,6 @@ from homeostat.desired.sources.errors import RefusedError
 from homeostat.desired.sources.urls import Address
 from homeostat.model.errors import NotSupportedError
 
-_ASKPASS = """#!/bin/sh
-case "$1" in
-  Username*"$HOMEOSTAT_GIT_HOST'"*) printf '%s\\n' "$HOMEOSTAT_GIT_USERNAME" ;;
-  Password*"@$HOMEOSTAT_GIT_HOST'"*) printf '%s\\n' "$HOMEOSTAT_GIT_PASSWORD" ;;
-  *) exit 1 ;;
-esac
-"""
 _SSH = """#!/bin/sh
 exec ssh -F "$HOMEOSTAT_SSH_CONFIG" "$@"
 """
@@ -53,7 +45,7 @@ def sweep(folder: Path) -> None:
 
 
 @contextmanager
-def granted(address: Address, credentials: Credentials | None, folder: Path, *, asked: bool = False) -> Iterator[Access]:
+def granted(address: Address, credentials: Credentials | None, folder: Path) -> Iterator[Access]:
     """The access that ``credentials`` give to ``address``, for the time of the ``with`` block. Blocks for about a millisecond.
 
     ``folder`` is where private files may be made. Raises :class:`NotSupportedError` for combinations that are not built.
@@ -64,7 +56,7 @@ def granted(address: Address, credentials: Credentials | None, folder: Path, *, 
     try:
         access.environment["HOME"] = str(private)
         if address.scheme in {"https", "http"}:
-            _http(access, address, credentials, private, asked=asked)
+            _http(access, address, credentials, private)
         elif address.scheme == "ssh":
             _ssh(access, credentials, private)
         yield access
@@ -84,23 +76,11 @@ def authorization(address: Address, credentials: Credentials) -> str:
     return ""
 
 
-def _http(access: Access, address: Address, credentials: Credentials, private: Path, *, asked: bool) -> None:
-    username = credentials.username or address.username
-    password = credentials.password or address.password
-    redirects = "initial"
+def _http(access: Access, address: Address, credentials: Credentials, private: Path) -> None:
     header = authorization(address, credentials)
-    if header.startswith("Basic ") and (username or password) and asked and not credentials.force_basic_auth:
-        host = address.host + (f":{address.port}" if address.port else "")
-        access.environment |= {
-            "GIT_ASKPASS": _script(private / "askpass", _ASKPASS),
-            "HOMEOSTAT_GIT_HOST": host,
-            "HOMEOSTAT_GIT_USERNAME": username or "git",
-            "HOMEOSTAT_GIT_PASSWORD": password,
-        }
-    elif header:
+    if header:
         access.settings.append(("http.extraHeader", f"Authorization: {header}"))
-        redirects = "false"
-    access.settings.append(("http.followRedirects", redirects))
+    access.settings.append(("http.followRedirects", "false"))
     if credentials.insecure:
         access.settings.append(("http.sslVerify", "false"))
     elif credentials.ca:
