@@ -92,3 +92,30 @@ async def test_links_and_paths_inside_the_repository_work() -> None:
         answer = await pool.evaluate(KustomizeRequest(path="apps/web"), tree=MemoryTree(files))
     assert sorted(item["object"]["metadata"]["name"] for item in answer.value["objects"]) == ["other", "settings"]
     assert {"shared/base", "shared/v1/a.yaml", "apps/web/l.yaml", "apps/web/more/other.yaml"} <= answer.trace
+
+
+ENVIRONMENTS: dict[str, tuple[Request, Files]] = {
+    "helm: env": (_helm(), {**CHART, "a/templates/all.yaml": CONFIG_MAP + "  home: '{{ env \"HOME\" }}'\n"}),
+    "helm: expandenv": (_helm(), {**CHART, "a/templates/all.yaml": CONFIG_MAP + "  home: '{{ expandenv \"$HOME\" }}'\n"}),
+    "helm: tpl": (_helm(), {**CHART, "a/templates/all.yaml": CONFIG_MAP + "  home: '{{ tpl \"{{ env `HOME` }}\" . }}'\n"}),
+    "jsonnet: extVar": (DirectoryRequest(path="a"), {"a/x.jsonnet": "std.extVar('HOME')"}),
+    "jsonnet: native": (DirectoryRequest(path="a"), {"a/x.jsonnet": "std.native('env')('HOME')"}),
+}
+
+
+@pytest.mark.parametrize(("request_", "files"), ENVIRONMENTS.values(), ids=ENVIRONMENTS.keys())
+async def test_who_asks_for_the_environment_is_refused_by_name(request_: Request, files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/of-the-controller")
+    async with evaluators.pool() as pool:
+        with pytest.raises(EvaluationError) as caught:
+            await pool.evaluate(request_, tree=MemoryTree(files))
+    assert caught.value.origin.file in {"a/templates/all.yaml", "a/x.jsonnet"}
+    assert "of-the-controller" not in str(caught.value)
+
+
+async def test_a_generator_of_kustomize_that_copies_the_environment_finds_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/of-the-controller")
+    files: Files = {"a/kustomization.yaml": "configMapGenerator: [{name: x, envs: [x.env]}]", "a/x.env": "HOME\nOTHER=1\n"}
+    async with evaluators.pool() as pool:
+        answer = await pool.evaluate(KustomizeRequest(path="a"), tree=MemoryTree(files))
+    assert answer.value["objects"][0]["object"]["data"] == {"HOME": "", "OTHER": "1"}
