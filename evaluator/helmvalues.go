@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"fmt"
 	"net/url"
 	"path"
@@ -29,12 +30,13 @@ func helmValues(files *vfs, dir string, request *helmRequest) (map[string]any, e
 		if err != nil {
 			return nil, err
 		}
+		shown := shownValueFile(p, options.ValueFiles)
 		if !ok {
-			return nil, inputError(p, 0, "value file %s: no such file", p)
+			return nil, inputError(shown, 0, "value file %s: no such file", shown)
 		}
 		values, err := loader.LoadValues(bytes.NewReader(data))
 		if err != nil {
-			return nil, valuesError(p, "failed to parse %s: %s", p, err)
+			return nil, valuesError(shown, "failed to parse %s: %s", shown, err)
 		}
 		base = loader.MergeMaps(base, values)
 	}
@@ -72,23 +74,24 @@ func setParameters(files *vfs, dir string, request *helmRequest, base map[string
 		}
 	}
 	for _, p := range request.Options.FileParameters {
-		at, err := resolveValueFile("helm.fileParameters", dir, p.Path, request)
+		at, err := resolveValueFile(files, "helm.fileParameters", dir, p.Path, request)
 		if err != nil {
 			return err
 		}
+		shown := shownValueFile(at, []string{p.Path})
 		read := func([]rune) (any, error) {
 			data, ok, err := files.Read(at)
 			if err != nil {
 				return nil, err
 			}
 			if !ok {
-				return nil, fmt.Errorf("file %s: no such file", at)
+				return nil, fmt.Errorf("file %s: no such file", shown)
 			}
 			return string(data), nil
 		}
 		// The path was resolved above; what stands here only has to be there.
 		if err := strvals.ParseIntoFile(p.Name+"=file", base, read); err != nil {
-			return inputError(at, 0, "helm file parameter %q: %v", p.Name, err)
+			return inputError(shown, 0, "helm file parameter %q: %v", p.Name, err)
 		}
 	}
 	return nil
@@ -115,7 +118,7 @@ func valueFiles(files *vfs, dir string, request *helmRequest) ([]string, error) 
 	options := &request.Options
 	var resolved []string
 	for _, name := range options.ValueFiles {
-		p, err := resolveValueFile("helm.valueFiles", dir, name, request)
+		p, err := resolveValueFile(files, "helm.valueFiles", dir, name, request)
 		if err != nil {
 			return nil, err
 		}
@@ -156,8 +159,36 @@ func isPattern(p string) bool { return strings.ContainsAny(p, "*?[") }
 // refsMounted is the folder below which the asking side mounts the other sources of an app, by the name of their ref.
 const refsMounted = mounts + "/ref"
 
+// valuesMounted is the folder below which the asking side mounts what it has fetched from URLs, each in a folder by the digest of its address. That
+// folder is there also when the server has no such file.
+const valuesMounted = mounts + "/values"
+
+func fetchedValueFile(url string) string {
+	return fmt.Sprintf("%s/%x/file", valuesMounted, sha256.Sum256([]byte(url)))
+}
+
+// shownValueFile is how people know the file at p, one of those that names are about.
+func shownValueFile(p string, names []string) string {
+	for _, name := range names {
+		if fetchedValueFile(name) == p {
+			return shownURL(name)
+		}
+	}
+	return p
+}
+
+// shownURL leaves out what may be secret: user information and parameters.
+func shownURL(name string) string {
+	u, err := url.Parse(name)
+	if err != nil {
+		return "a URL"
+	}
+	u.User, u.RawQuery, u.Fragment = nil, "", ""
+	return u.String()
+}
+
 // resolveValueFile is where the file is that field names. "$ref/…" is in another source, from its root, and stays there.
-func resolveValueFile(field, dir, name string, request *helmRequest) (string, error) {
+func resolveValueFile(files *vfs, field, dir, name string, request *helmRequest) (string, error) {
 	if ref, below, _ := strings.Cut(name, "/"); strings.HasPrefix(ref, "$") {
 		ref = strings.TrimPrefix(ref, "$")
 		if slices.Contains(request.Refs, ref) {
@@ -174,7 +205,15 @@ func resolveValueFile(field, dir, name string, request *helmRequest) (string, er
 	}
 	name = substitute(name, request.Env)
 	if u, err := url.Parse(name); err == nil && u.Scheme != "" {
-		return "", unsupportedError("", "value file %q is a URL, which is not supported: have it in this repository", name)
+		at := fetchedValueFile(name)
+		folder, err := files.Stat(path.Dir(at))
+		if err != nil {
+			return "", err
+		}
+		if folder.kind != directory {
+			return "", unsupportedError("", "%s: %q was not fetched: URLs are fetched that stand in the Application itself, without variables", field, shownURL(name))
+		}
+		return at, nil
 	}
 	at := name
 	if !path.IsAbs(name) {

@@ -39,6 +39,7 @@ from homeostat.desired.sources.folder import own_folder
 from homeostat.desired.sources.git import GitSources
 from homeostat.desired.sources.overlays import Overlays
 from homeostat.desired.sources.sources import Sources
+from homeostat.desired.sources.value_files import ValueFiles
 from homeostat.desired.sources.web import Web
 from homeostat.evaluate.pool import Pool
 from homeostat.evaluate.requests import SemverRequest
@@ -89,6 +90,7 @@ class Parts:
     cluster: Cluster
     control: ControlPlane
     pool: Pool
+    plugins: Plugins
     sources: Sources
     desirer: Desirer
     looker: Looker
@@ -143,6 +145,7 @@ async def _assembled(options: Options, program: Path, clones: Path) -> AsyncIter
                 overlays=Overlays(
                     git=git, charts=charts, web=web, with_charts=lambda: "--enable-helm" in control.settings.kustomize_build_options
                 ),
+                value_files=ValueFiles(web, schemes=lambda: control.settings.helm_value_file_schemes),
                 repository=repositories.git,
                 chart_repository=repositories.charts,
                 names=repositories.names,
@@ -150,10 +153,11 @@ async def _assembled(options: Options, program: Path, clones: Path) -> AsyncIter
             judge = Judge(pool, lambda: control.settings.health_scripts)
             ignorer = Ignorer(pool, settings)
             definitions = await asyncio.to_thread(read_folder, options.plugins) if options.plugins else ()
-            renderer = Renderer(pool=pool, plugins=Plugins(definitions, sockets=options.plugin_sockets))
+            plugins = Plugins(definitions, sockets=options.plugin_sockets)
+            renderer = Renderer(pool=pool, plugins=plugins)
             desirer = Desirer(locator=Locator(sources), renderer=renderer, discovery=cluster.discovery, settings=settings)
             looker = Looker(cluster, judge=judge, ignorer=ignorer, settings=settings)
-            yield Parts(client, cluster, control, pool, sources, desirer, looker, judge, settings)
+            yield Parts(client, cluster, control, pool, plugins, sources, desirer, looker, judge, settings)
 
 
 class Controller:

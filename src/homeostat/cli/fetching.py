@@ -15,6 +15,7 @@ from homeostat.desired.sources.folder import own_folder
 from homeostat.desired.sources.git import GitSources, Repo
 from homeostat.desired.sources.overlays import Overlays
 from homeostat.desired.sources.sources import Sources
+from homeostat.desired.sources.value_files import ValueFiles
 from homeostat.desired.sources.web import Web
 from homeostat.evaluate.pool import Pool
 from homeostat.evaluate.requests import SemverRequest
@@ -61,6 +62,7 @@ async def fetching(pool: Pool, *, file_roots: Sequence[Path] = ()) -> AsyncItera
                 charts=charts,
                 dependencies=Dependencies(charts, pool=pool),
                 overlays=Overlays(git=git, charts=charts, web=web, with_charts=lambda: True),
+                value_files=ValueFiles(web),
                 repository=repository,
                 chart_repository=chart_repository,
                 names=names,

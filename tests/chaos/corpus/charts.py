@@ -168,7 +168,7 @@ CHARTS: dict[str, Bad] = {
     "values-file-remote": chart(
         FINE,
         valueFiles=["http://127.0.0.1:9/values.yaml"],
-        says='value file "http://127.0.0.1:9/values.yaml" is a URL, which is not supported: have it in this repository',
+        says="helm.valueFiles: http://127.0.0.1:9/values.yaml: The value file cannot be read: there is no connection to 127.0.0.1:9",
     ),
     "values-of-the-app-syntax": bad(
         {"Chart.yaml": CHART, "templates/all.yaml": FINE},

@@ -24,6 +24,7 @@ from homeostat.desired.sources.errors import RefusedError, RevisionMissingError
 from homeostat.desired.sources.git import GitSources, Repo
 from homeostat.desired.sources.overlays import Overlays
 from homeostat.desired.sources.sources import Sources
+from homeostat.desired.sources.value_files import ValueFiles
 from homeostat.desired.sources.web import Web
 from homeostat.evaluate.pool import Pool
 from homeostat.evaluate.requests import YamlRequest
@@ -67,6 +68,7 @@ class Face:
             charts=charts,
             dependencies=Dependencies(charts, pool=pool),
             overlays=Overlays(git=git, charts=charts, web=web),
+            value_files=ValueFiles(web),
             repository=lambda url, project: Repo(url),  # noqa: ARG005
             chart_repository=lambda url, project, everywhere: chart_repository(
                 url, self.secrets, {}, project=project, everywhere=everywhere

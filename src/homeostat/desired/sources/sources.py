@@ -15,6 +15,7 @@ from homeostat.desired.sources.charts import ChartRepository, ChartSources
 from homeostat.desired.sources.dependencies import Dependencies
 from homeostat.desired.sources.git import GitSources, Repo
 from homeostat.desired.sources.overlays import KUSTOMIZATIONS, Doors, Overlays
+from homeostat.desired.sources.value_files import ValueFiles
 from homeostat.model.app import Source
 from homeostat.model.tree import Tree, TreeError
 
@@ -40,6 +41,7 @@ class Sources:
         charts: ChartSources,
         dependencies: Dependencies,
         overlays: Overlays,
+        value_files: ValueFiles,
         repository: Callable[[str, str], Repo],
         chart_repository: Callable[[str, str, bool], ChartRepository],
         names: Callable[[str], Mapping[str, str]],
@@ -48,6 +50,7 @@ class Sources:
         self._charts = charts
         self._dependencies = dependencies
         self._overlays = overlays
+        self._value_files = value_files
         self._repository = repository
         self._chart_repository = chart_repository
         self._names = names
@@ -115,22 +118,30 @@ class Sources:
             return await self._overlays.mounted(
                 tree, path, doors, key=lambda: self.key(source, project), components=added, fresh=fresh, since=since
             )
-        return await self._dependencies.mounted(
+        tree = await self._dependencies.mounted(
             tree, path, repository=repository, names=lambda: self._names(project), fresh=fresh, since=since
+        )
+        return await self._value_files.mounted(
+            tree, source, server=repository, key=lambda: self.key(source, project), fresh=fresh, since=since
         )
 
     async def poll(self, source: Source, project: str) -> bool:
         """Ask the server, and say whether anything moved."""
+        key = self.key(source, project)
         if is_chart(source):
             where, chart = self._shop(source, project)
             moved = await self._charts.poll(where, chart)
-            for listener in self._listeners:
-                listener(self.key(source, project))
-            return moved
-        moved = await self.git.poll(self._repository(source.repo_url, project))
-        users = await self._overlays.poll(self.key(source, project))
-        self._tell(users)
-        return moved or bool(users)
+            self._tell([key])
+            users: set[str] = set()
+        else:
+            moved = await self.git.poll(self._repository(source.repo_url, project))
+            users = await self._overlays.poll(key)
+            self._tell(users)
+        others, lost = await self._value_files.poll(key)
+        self._tell(others)
+        if lost is not None:
+            raise lost
+        return moved or bool(users | others)
 
     def _tell(self, keys: Iterable[str]) -> None:
         for key in keys:
