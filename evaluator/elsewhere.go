@@ -58,6 +58,11 @@ var namesElsewhere = regexp.MustCompile(`(?i)://|@|github\.com|git::`)
 // localise is the kustomization at p as Kustomize is to see it: names from elsewhere are paths, charts are the objects that they render to.
 func (f *kustomizeFS) localise(p string, data []byte) ([]byte, error) {
 	dir, _ := parentOf(p)
+	if root := remoteRoot(p); root != "" {
+		if err := f.staysInside(p, dir, root, data); err != nil {
+			return nil, f.remembered(err)
+		}
+	}
 	data, err := f.inflate(p, dir, data)
 	if err != nil {
 		return nil, f.remembered(err)
@@ -70,9 +75,6 @@ func (f *kustomizeFS) localise(p string, data []byte) ([]byte, error) {
 		if len(index.Remotes) > 0 {
 			data = f.rename(dir, data, index)
 		}
-	}
-	if root := remoteRoot(p); root != "" {
-		return data, f.remembered(f.staysInside(p, dir, root, data))
 	}
 	return data, nil
 }
@@ -178,7 +180,7 @@ func (f *kustomizeFS) staysInside(p, dir, root string, data []byte) error {
 			continue
 		}
 		at := path.Join(dir, name)
-		if at != root && !strings.HasPrefix(at, root+"/") && !strings.HasPrefix(at, elsewhereRemotes) {
+		if at != root && !strings.HasPrefix(at, root+"/") {
 			return inputError(p, 0, "%s: %q leaves the repository that the kustomization is in", p, name)
 		}
 	}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import os
 import shutil
 import subprocess
@@ -282,7 +283,13 @@ async def test_what_is_no_address_is_a_path_and_is_not_there(overlay: Overlay, n
 async def test_a_base_elsewhere_does_not_leave_its_repository(overlay: Overlay, server: GitServer, work: Worktree) -> None:
     overlay.write({"secret/kustomization.yaml": "resources: [map.yaml]\n", "secret/map.yaml": MAP.format(name="secret", colour="x")})
     overlay.write({"app/kustomization.yaml": f"resources: ['{server.url('web')}//base']\n"})
-    for field, path in (("resources", "../../../../secret"), ("components", "../../../../secret"), ("crds", "../../../../secret/map.yaml")):
+    other = hashlib.sha256(f"{server.url('web')}//shared".encode()).hexdigest()[:20]
+    for field, path in (
+        ("resources", "../../../../secret"),
+        ("resources", f"../../{other}/shared"),
+        ("components", "../../../../secret"),
+        ("crds", "../../../../secret/map.yaml"),
+    ):
         await work.commit({"base/kustomization.yaml": f"{field}: ['{path}']\n"})
         with pytest.raises(RenderFailedError, match="leaves the repository that the kustomization is in") as caught:
             await overlay.rendered(fresh=True)
