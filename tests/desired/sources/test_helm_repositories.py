@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import ssl
 import time
 from collections.abc import AsyncIterator
@@ -255,6 +256,12 @@ async def test_an_archive_that_is_none_is_refused(server: HelmServer, charts: Ch
     server.override["/shop-1.0.0.tgz"] = web.Response(text="<html>sign in</html>")
     with pytest.raises(ArchiveError, match=r"shop-1\.0\.0\.tgz"):
         await charts.tree(ChartRepository(server.url), "shop", "1.0.0")
+    # To tar, zeros are the end of an archive, and so an archive of nothing.
+    server.override["/shop-1.1.0.tgz"] = web.Response(body=gzip.compress(bytes(1_000_000)))
+    server.override["/index.yaml"] = web.Response(text=index(**{"1.1.0": "urls: [shop-1.1.0.tgz]"}))
+    await charts.poll(ChartRepository(server.url), "shop")
+    with pytest.raises(ArchiveError, match=r"'shop' 1\.1\.0 of .* has no Chart\.yaml"):
+        await charts.tree(ChartRepository(server.url), "shop", "1.1.0")
 
 
 @pytest.mark.parametrize(

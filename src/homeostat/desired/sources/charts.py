@@ -18,7 +18,7 @@ from homeostat.desired.sources.archive import ArchiveTree
 from homeostat.desired.sources.artefacts import Artefact
 from homeostat.desired.sources.blobs import Blobs, digest_of
 from homeostat.desired.sources.credentials import Credentials
-from homeostat.desired.sources.errors import RefusedError, RevisionMissingError
+from homeostat.desired.sources.errors import ArchiveError, RefusedError, RevisionMissingError
 from homeostat.desired.sources.helm_repository import MAX_CHART, HelmRepository
 from homeostat.desired.sources.oci import Descriptor, OciRepository, registry_url
 from homeostat.desired.sources.web import Access, Web, place
@@ -98,7 +98,13 @@ class ChartSources:
 
     async def tree(self, repository: ChartRepository, chart: str, version: str) -> ArchiveTree:
         """The files of exactly this version; the root is the chart."""
-        return await self._chart(repository, chart).tree(version)
+        tree = await self._chart(repository, chart).tree(version)
+        if chart and not any(entry.name == "Chart.yaml" for entry in tree.list("") or ()):
+            # Of an empty archive an app without objects would be made, which is in sync with nothing.
+            raise ArchiveError(
+                f"The chart {chart!r} {version} of {repository.key} is refused: it has no Chart.yaml", hint="ask whoever publishes it"
+            )
+        return tree
 
     async def poll(self, repository: ChartRepository, chart: str) -> bool:
         """Ask the server, and say whether anything about the chart has changed since the last answer."""
