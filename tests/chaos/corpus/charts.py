@@ -127,6 +127,10 @@ CHARTS: dict[str, Bad] = {
         "apiVersion: v1\nmetadata: {name: x}\n",
         says="template-makes-no-kind/templates/all.yaml:1: all.yaml: failed to unmarshal manifest: Object 'Kind' is missing",
     ),
+    "template-reads-the-environment": chart(
+        config("x", a="{{ env `HOME` }}"),
+        says='template-reads-the-environment/templates/all.yaml … function "env" not defined',
+    ),
     "template-reads-outside": chart(
         'data: {{ .Files.Get "../../../../etc/passwd" | quote }}\nkind: ConfigMap\n',
         says="template-reads-outside/templates/all.yaml:1: all.yaml: Object 'apiVersion' is missing in a ConfigMap",
