@@ -72,6 +72,20 @@ def test_nothing_outside_of_the_root_is_read(stage: Stage, local: str, folder: P
     assert "hint: give a `--local-repo-root` that holds it" in done.stderr
 
 
+def test_a_local_folder_is_rendered_by_a_plugin(
+    stage: Stage, local: str, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plugins = tmp_path / "plugins"
+    plugins.mkdir()
+    (plugins / "made.yaml").write_text(
+        "apiVersion: argoproj.io/v1alpha1\nkind: ConfigManagementPlugin\nmetadata: {name: made}\n"
+        "spec: {discover: {fileName: one.yaml}, generate: {command: [sed, s/one/made/, one.yaml]}}\n"
+    )
+    monkeypatch.setenv("HOMEOSTAT_PLUGINS", str(plugins))
+    assert stage.app("manifests", local, "--local", str(folder), "-o", "name").stdout == "configmap/made\n"
+    assert "/made (create) =====" in stage.app("diff", local, "--local", str(folder), code=1).stdout
+
+
 def test_values_of_local_secrets_are_warned_of(stage: Stage, local: str, folder: Path) -> None:
     (folder / "secret.yaml").write_text("apiVersion: v1\nkind: Secret\nmetadata: {name: s}\nstringData: {password: hunter22}\n")
     done = stage.app("sync", local, "--local", str(folder), "--dry-run")

@@ -190,3 +190,22 @@ def test_a_comment_is_never_longer_than_a_code_host_takes() -> None:
     assert len(text) <= LIMIT
     assert "**13 of 20 differences were cut:**" in text
     assert text.count("<details>") == text.count("</details>") == 7
+
+
+def test_what_plugins_make_is_compared(repository: Repository, tmp_path_factory: pytest.TempPathFactory) -> None:
+    plugins = tmp_path_factory.mktemp("plugins")
+    (plugins / "paint.yaml").write_text(
+        "apiVersion: argoproj.io/v1alpha1\nkind: ConfigManagementPlugin\nmetadata: {name: paint}\n"
+        "spec: {generate: {command: [sed, s/BRUSH/ConfigMap/, paint.txt]}}\n"
+    )
+    text = "apiVersion: v1\nkind: BRUSH\nmetadata: {name: painted}\ndata: {colour: red}\n"
+    app = application("paint", "paint", more=", plugin: {name: paint}")
+    repository.commit({"apps/paint.yaml": app, "paint/paint.txt": text})
+    repository.commit({"paint/paint.txt": text.replace("red", "blue")})
+    arguments = ("diff", str(repository.folder), "--revision", "HEAD~1..HEAD", "--no-fetch")
+    for given in (
+        homeostat(*arguments, "--plugins", str(plugins)),
+        homeostat(*arguments, env={"HOMEOSTAT_PLUGINS": str(plugins)}),
+    ):
+        assert given.code == 1, given.stderr
+        assert "-  colour: red\n+  colour: blue\n" in given.stdout

@@ -132,3 +132,28 @@ def test_an_openapi_document_brings_kinds(folder: Path, tmp_path_factory: pytest
     (folder / "late.yaml").write_text("apiVersion: late.example.com/v1\nkind: Aggregated\nmetadata: {name: x}\nlevel: 3\n")
     done = homeostat("lint", str(folder / "late.yaml"), "--schemas", str(schemas), "-o", "json")
     assert [one["field"] for one in json.loads(done.stdout)["findings"]] == ["level"]
+
+
+def test_what_plugins_make_is_looked_at(tmp_path: Path) -> None:
+    plugins, repository = tmp_path / "plugins", tmp_path / "repository"
+    (repository / "app").mkdir(parents=True)
+    plugins.mkdir()
+    (plugins / "paint.yaml").write_text(
+        "apiVersion: argoproj.io/v1alpha1\nkind: ConfigManagementPlugin\nmetadata: {name: paint}\n"
+        "spec: {generate: {command: [sed, s/BRUSH/ConfigMap/, paint.txt]}}\n"
+    )
+    (repository / "app" / "paint.txt").write_text("apiVersion: v1\nkind: BRUSH\nmetadata: {name: painted}\ndata: {a: 1}\n")
+    (repository / "app.yaml").write_text(
+        "apiVersion: argoproj.io/v1alpha1\nkind: Application\nmetadata: {name: paint, namespace: argocd}\nspec:\n  project: default\n"
+        "  source: {repoURL: 'https://git.example/a', path: app, plugin: {name: paint}}\n"
+        "  destination: {server: 'https://kubernetes.default.svc', namespace: default}\n"
+    )
+    arguments = ("lint", str(repository), "--repo-url", "https://git.example/a", "-o", "json")
+    for given in (
+        homeostat(*arguments, "--plugins", str(plugins)),
+        homeostat(*arguments, env={"HOMEOSTAT_PLUGINS": str(plugins)}),
+    ):
+        assert [(one["rule"], one["object"]) for one in json.loads(given.stdout)["findings"]] == [("schema", "ConfigMap painted")]
+    found = json.loads(homeostat(*arguments).stdout)["findings"]
+    assert [one["rule"] for one in found] == ["render"]
+    assert "paint" in found[0]["message"]

@@ -14,6 +14,7 @@ from homeostat import toolchain
 from homeostat.argo.read import read_app
 from homeostat.cli import fetching
 from homeostat.cli import output as out
+from homeostat.cli import plugins as plugins_
 from homeostat.cli.changes import print_changes
 from homeostat.desired.render.renderer import RenderContext, Renderer
 from homeostat.desired.sources.working_copy import WorkingCopy
@@ -71,6 +72,7 @@ class _Diff(click.Command):
 @click.option("--kube-version", default="", metavar="VERSION", help="The Kubernetes version that is rendered for.")
 @click.option("--api-versions", multiple=True, metavar="API", help="An API that is there, too, such as monitoring.coreos.com/v1.")
 @click.option("--build-options", default="", metavar="OPTIONS", help="Options of `kustomize build`, such as `--enable-helm`.")
+@plugins_.plugin_options
 @out.format_option("diff", "markdown", "json", "yaml")
 def diff(
     *,
@@ -86,6 +88,8 @@ def diff(
     kube_version: str,
     api_versions: tuple[str, ...],
     build_options: str,
+    plugins: Path | None,
+    plugin_sockets: Path | None,
     output: str,
 ) -> int:
     """Show what a change of the repository REPO (by default here) changes in the objects of its apps.
@@ -106,6 +110,7 @@ def diff(
         api_versions=(*catalogue.api_versions, *api_versions),
         build_options=tuple(build_options.split()),
     )
+    with_plugins = plugins_.given(plugins, plugin_sockets)
     with out.progress() as tell:
         program = toolchain.program("evaluator", progress=tell)
 
@@ -117,7 +122,7 @@ def diff(
             return await changes(
                 place.tree(older),
                 place.tree(newer),
-                renderer=Renderer(pool=pool),
+                renderer=Renderer(pool=pool, plugins=with_plugins),
                 here=here,
                 fetch=fetched,
                 context=asked,

@@ -14,8 +14,10 @@ import msgspec
 from homeostat import toolchain
 from homeostat.cli import fetching
 from homeostat.cli import output as out
+from homeostat.cli import plugins as plugins_
 from homeostat.cli.render import root_of
 from homeostat.desired.local import LocalTree
+from homeostat.desired.plugins.plugins import Plugins
 from homeostat.desired.sources.working_copy import WorkingCopy
 from homeostat.evaluate.pool import Pool
 from homeostat.lint.apps import Here
@@ -65,6 +67,7 @@ class Settings(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_field
 )
 @click.option("--build-options", default="", metavar="OPTIONS", help="Options of `kustomize build`, such as `--enable-helm`.")
 @click.option("--fetch", is_flag=True, help="Fetch what lies elsewhere, too: sources of Applications, dependencies of charts.")
+@plugins_.plugin_options
 @click.option(
     "--fail-on",
     type=click.Choice([severity.value for severity in Severity]),
@@ -85,6 +88,8 @@ def lint(
     repo_url: tuple[str, ...],
     build_options: str,
     fetch: bool,
+    plugins: Path | None,
+    plugin_sockets: Path | None,
     fail_on: str,
     show_rules: bool,
     output: str,
@@ -117,6 +122,7 @@ def lint(
                 exclude=(*settings.exclude, *exclude),
                 build_options=tuple((build_options or settings.build_options).split()),
                 fetch=fetch,
+                plugins=plugins_.given(plugins, plugin_sockets),
             )
         )
     findings = tuple(one for one in report.findings if one.rule in counted)
@@ -135,11 +141,14 @@ async def _look(
     exclude: tuple[str, ...],
     build_options: tuple[str, ...],
     fetch: bool,
+    plugins: Plugins,
 ) -> Report:
     async with AsyncExitStack() as stack:
         pool = await stack.enter_async_context(Pool(program=program, size=os.cpu_count() or 2))
         fetched = await stack.enter_async_context(fetching.fetching(pool)) if fetch else None
-        linter = Linter(tree=tree, pool=pool, catalogue=catalogue, here=here, tell=tell, build_options=build_options, fetch=fetched)
+        linter = Linter(
+            tree=tree, pool=pool, catalogue=catalogue, here=here, tell=tell, build_options=build_options, fetch=fetched, plugins=plugins
+        )
         return await linter.run(["" if start == "." else start for start in starts], left_out=excluding(exclude))
 
 

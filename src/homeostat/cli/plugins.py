@@ -9,6 +9,9 @@ from typing import Any, NamedTuple, TypeVar
 
 import click
 
+from homeostat.desired.plugins.config import read_folder
+from homeostat.desired.plugins.plugins import Plugins
+
 _C = TypeVar("_C", bound=Callable[..., Any])
 
 _FOLDER, _SOCKETS = "HOMEOSTAT_PLUGINS", "HOMEOSTAT_PLUGIN_SOCKETS"
@@ -40,6 +43,11 @@ def plugin_options(function: _C) -> _C:
         help="A folder with the plugin.yaml files of config management plugins that are commands of this machine.",
     )
     return folder(sockets(function))
+
+
+def given(folder: Path | None, sockets: Path | None) -> Plugins:
+    """The plugins that the options of :func:`plugin_options` name. Raises :class:`homeostat.desired.plugins.errors.PluginConfigError`."""
+    return Plugins(read_folder(folder) if folder else (), sockets=sockets)
 
 
 def from_environment() -> Found:

@@ -14,11 +14,10 @@ import click
 
 from homeostat import toolchain
 from homeostat.cli import output as output_
+from homeostat.cli import plugins as plugins_
 from homeostat.cli.apps.common import Place, file_roots_option
-from homeostat.cli.plugins import plugin_options
 from homeostat.desired.errors import RenderError
 from homeostat.desired.local import LocalTree
-from homeostat.desired.plugins.config import read_folder
 from homeostat.desired.plugins.plugins import Plugins
 from homeostat.desired.render.detect import SourceType
 from homeostat.desired.render.renderer import RenderContext, Rendered, Renderer
@@ -67,7 +66,7 @@ _OF_CLUSTERS = ("kubeconfig", "context", "control")
 @click.option("--context", metavar="NAME", help="APP: the context of the kubeconfig to use.")
 @click.option("--control-namespace", "control", default="argocd", show_default=True, help="APP: where the Applications are.")
 @file_roots_option
-@plugin_options
+@plugins_.plugin_options
 @click.option(
     "--output-dir",
     type=click.Path(file_okay=False, path_type=Path),
@@ -108,7 +107,7 @@ def render(
     from homeostat.cli import rendering  # noqa: PLC0415 - much is imported for it
 
     path = Path(target)
-    with_plugins = Plugins(read_folder(plugins) if plugins else (), sockets=plugin_sockets)
+    with_plugins = plugins_.given(plugins, plugin_sockets)
     if path.is_dir():
         _refuse(ctx, "a folder", (*_OF_FILES, *_OF_CLUSTERS, "revision", "file_roots"))
         manifests = _folder(

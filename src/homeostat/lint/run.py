@@ -14,6 +14,7 @@ import msgspec
 
 from homeostat.compare.ignore import Ignorer
 from homeostat.desired.errors import RenderError
+from homeostat.desired.plugins.plugins import Plugins
 from homeostat.desired.positions import Written, objects_in
 from homeostat.desired.render.renderer import RenderContext, Renderer
 from homeostat.desired.sources.errors import SourceError
@@ -69,13 +70,14 @@ class Linter:
         tell: Callable[[str], None] = lambda _line: None,
         build_options: tuple[str, ...] = (),
         fetch: Fetch | None = None,
+        plugins: Plugins | None = None,
     ) -> None:
         self._tree = tree
         self._catalogue = catalogue
         self._here = here
         self._tell = tell
         self._fetch = fetch or Fetch()
-        self._renderer = Renderer(pool=pool)
+        self._renderer = Renderer(pool=pool, plugins=plugins)
         self._ignorer = Ignorer(pool)
         self._notes = Notes(tree)
         self._items: list[Item] = []

@@ -20,14 +20,19 @@ from homeostat.wiring import Parts
 
 
 async def texts(parts: Parts, app: App, folder: Path, root: Path | None) -> tuple[str, ...]:
-    """The objects that ``folder`` renders to, each as JSON. Raises :class:`RefusedError`, :class:`~homeostat.desired.errors.RenderError`."""
+    """The objects that ``folder`` renders to, each as JSON.
+
+    Raises :class:`RefusedError`, :class:`~homeostat.desired.sources.errors.SourceError`, :class:`~homeostat.desired.errors.RenderError`.
+    """
     if len(app.sources) > 1:
         raise RefusedError(f"app `{app.key.name}` has several sources, and a local folder cannot stand for all of them")
     folder, above = await asyncio.to_thread(_resolved, folder, root)
     if not folder.is_relative_to(above):
         raise RefusedError(f"{folder} is not below {above}", hint="give a `--local-repo-root` that holds it")
     source = msgspec.structs.replace(app.sources[0], path=folder.relative_to(above).as_posix())
-    rendered = await Renderer(pool=parts.pool).render(source=source, tree=LocalTree(above), context=parts.desirer.context(app, "local"))
+    tree = await parts.sources.completed(LocalTree(above), source, app.project)
+    renderer = Renderer(pool=parts.pool, plugins=parts.plugins)
+    rendered = await renderer.render(source=source, tree=tree, context=parts.desirer.context(app, "local"))
     return tuple(orjson.dumps(manifest.object).decode() for manifest in rendered.manifests)
 
 

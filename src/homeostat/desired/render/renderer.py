@@ -31,6 +31,9 @@ from homeostat.model.tree import Trace, Tree
 
 __all__ = ["RenderContext", "Rendered", "Renderer"]
 
+_UNKNOWN = "unknown"
+"""Of what depends on everything while nobody says what the revision is: no other revision is this one, so it is made anew."""
+
 _encode = msgspec.msgpack.Encoder().encode
 
 
@@ -95,7 +98,7 @@ class Renderer:
         bound = ""
 
         def made(read: Trace = frozenset(), value: Rendered | None = None, error: RenderError | None = None) -> Made[Rendered]:
-            revision = context.revision if reads.whole else bound
+            revision = (context.revision or _UNKNOWN) if reads.whole else bound
             return Made(trace=read | complete(tree, seen), value=value, error=error, revision=revision)
 
         try:
