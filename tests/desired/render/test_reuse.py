@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 import msgspec
 import pytest
 
-from homeostat.desired.errors import RenderError, RenderFailedError, RenderStoppedError
+from homeostat.desired.errors import RenderFailedError, RenderStoppedError
 from homeostat.desired.render import cache
 from homeostat.desired.render.renderer import RenderContext, Rendered, Renderer
 from homeostat.desired.sources.errors import CacheError
