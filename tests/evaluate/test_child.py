@@ -13,6 +13,7 @@ import pytest
 import uvloop
 
 from homeostat.evaluate import child
+from homeostat.model.tasks import spawn
 from tests import processes
 
 LOOPS = pytest.mark.parametrize("loop", [uvloop.new_event_loop, asyncio.new_event_loop], ids=["uvloop", "asyncio"])
@@ -52,6 +53,20 @@ async def test_who_is_cancelled_while_a_program_starts_leaves_none_behind() -> N
         with pytest.raises(asyncio.CancelledError):
             await starting
         assert processes.children() == before
+
+
+async def test_who_is_cancelled_while_a_program_is_ended_leaves_nothing_open() -> None:
+    sleeps = await child.start(["/bin/sleep", "1000"], environment={})
+    output, errors = await sleeps.output()
+    ending = spawn(sleeps.end(), name="end")
+    await asyncio.sleep(0)  # it has begun, and waits
+    ending.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await ending
+    # Nothing is read from what is closed.
+    assert (await output.read(), await errors.read()) == (b"", b"")
+    await sleeps.wait()
+    assert sleeps.code == -signal.SIGKILL
 
 
 async def test_a_program_that_is_not_there_is_an_error() -> None:

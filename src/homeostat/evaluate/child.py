@@ -55,13 +55,15 @@ class Child:
 
     async def end(self) -> None:
         """Kills it unless it has ended, and leaves no zombie behind, even when the caller is cancelled."""
-        if self._process.returncode is None:
-            _kill(self._process)
-            await asyncio.shield(self.wait())
-        for writer in self._writers:
-            writer.transport.abort()
-        for end in self._ends:
-            end.close()
+        try:
+            if self._process.returncode is None:
+                _kill(self._process)
+                await asyncio.shield(self.wait())
+        finally:
+            for writer in self._writers:
+                writer.transport.abort()
+            for end in self._ends:
+                end.close()
 
     async def _reader(self, end: socket.socket) -> asyncio.StreamReader:
         reader, writer = await asyncio.open_connection(sock=end)
@@ -205,9 +207,10 @@ def _discard(started: _Started) -> None:
 
 def _wait(process: subprocess.Popen[bytes]) -> None:
     if hasattr(os, "waitid"):
-        # While nobody has taken note of its end, the number of its group is nobody else's.
-        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
-        _kill(process)
+        with suppress(ChildProcessError):  # somebody else waits, too, and was first
+            # While nobody has taken note of its end, the number of its group is nobody else's.
+            os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+            _kill(process)
     process.wait()
 
 
