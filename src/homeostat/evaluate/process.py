@@ -28,6 +28,8 @@ _STDERR_KEPT = 4096
 """Bytes. What Go says when it dies begins with the reason; stacks without end follow."""
 
 _OUT_OF_MEMORY = ("out of memory", "cannot allocate memory", "makeslice: len out of range", "growslice: len out of range")
+_NO_MORE_MEMORY = "SIGSEGV: "
+"""How Go begins when its own runtime is hit, where the system's limit refused it memory. What a program does wrong begins with ``panic:``."""
 _OUT_OF_STACK = ("stack overflow", "goroutine stack exceeds")
 _HEADROOM = 256 * 1024 * 1024
 """What the system's limit leaves above the evaluator's own memory limit, for the program itself and what its collector has not freed yet."""
@@ -198,7 +200,7 @@ class Process(asyncio.SubprocessProtocol):
         said = self._stderr.decode(errors="replace")
         if any(sign in said for sign in _OUT_OF_STACK):
             return DeathError("it recursed without end", limit="stack")
-        if code == MEMORY_EXIT or any(sign in said for sign in _OUT_OF_MEMORY):
+        if code == MEMORY_EXIT or any(sign in said for sign in _OUT_OF_MEMORY) or said.lstrip().startswith(_NO_MORE_MEMORY):
             return DeathError("it ran out of memory", limit="memory")
         if code == -signal.SIGKILL:
             return DeathError("it was killed from outside: the machine may be out of memory")

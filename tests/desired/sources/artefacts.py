@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import io
 import tarfile
 from collections.abc import Iterable, Mapping
@@ -36,12 +37,12 @@ class Part(NamedTuple):
 
 def tgz(files: Mapping[str, str]) -> bytes:
     out = io.BytesIO()
-    with tarfile.open(fileobj=out, mode="w:gz") as archive:
+    with tarfile.open(fileobj=out, mode="w") as archive:
         for path, text in files.items():
             info = tarfile.TarInfo(path)
             info.size = len(text)
             archive.addfile(info, io.BytesIO(text.encode()))
-    return out.getvalue()
+    return gzip.compress(out.getvalue(), mtime=0)  # the same at any second
 
 
 class Pusher:
