@@ -37,6 +37,8 @@ def test_it_is_found_again_by_whoever_has_its_file(daemon: Daemon) -> None:
     again = Daemon(daemon.pid_file, daemon.log)
     process = again.process()
     assert process is not None
+    while not process.cmdline():  # the kernel still loads its program
+        pass
     assert process.cmdline() == SLEEPS
     assert again.stop(grace=5)
     assert daemon.process() is None

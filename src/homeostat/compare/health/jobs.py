@@ -13,7 +13,7 @@ def job(obj: Object) -> Health:
     failures = [found for found in conditions if found.get("type") == "Failed"]
     if failures:
         return Health(HealthStatus.DEGRADED, read.text(failures[-1], "message"))
-    ends = [found for found in conditions if found.get("type") in {"Complete", "Suspended"}]
+    ends = [found for found in conditions if read.text(found, "type") in {"Complete", "Suspended"}]
     if not ends:
         return Health(HealthStatus.PROGRESSING)
     if any(found.get("type") == "Suspended" and found.get("status") == "True" for found in ends):

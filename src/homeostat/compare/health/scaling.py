@@ -33,7 +33,7 @@ def horizontal_pod_autoscaler(obj: Object) -> Health:
         if (condition.get("type"), condition.get("reason")) in _DEGRADED:
             return Health(HealthStatus.DEGRADED, read.text(condition, "message"))
     for condition in conditions:
-        if condition.get("type") in _HEALTHY and condition.get("status") == "True":
+        if read.text(condition, "type") in _HEALTHY and condition.get("status") == "True":
             return Health(HealthStatus.HEALTHY, read.text(condition, "message"))
     return Health(HealthStatus.PROGRESSING, "Waiting to Autoscale")
 

@@ -60,7 +60,7 @@ class Conditions:
         good = [found[kind] for kind in self.good if kind in found]
         for condition in good:
             if condition.get("status") != "True":
-                otherwise = PROGRESSING if condition.get("status") in _OPEN else self.when_false
+                otherwise = PROGRESSING if read.text(condition, "status") in _OPEN else self.when_false
                 return Health(self.reasons.get(read.text(condition, "reason"), otherwise), self._said(condition))
         if len(good) < len(self.good):
             return Health(self.absent, waiting_for(obj)) if self.absent is not None else None

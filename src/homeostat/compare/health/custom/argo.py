@@ -38,7 +38,7 @@ def rollout(obj: Object) -> Health:
     found = by_type(status)
     if "InvalidSpec" in found:
         return Health(DEGRADED, read.text(found["InvalidSpec"], "message"))
-    if "Progressing" in found and found["Progressing"].get("reason") in _ABORTED:
+    if "Progressing" in found and read.text(found["Progressing"], "reason") in _ABORTED:
         return Health(DEGRADED, read.text(found["Progressing"], "message"))
     if status.get("pauseConditions") or read.flag(spec, "paused"):
         return Health(SUSPENDED, "Rollout is paused")
@@ -88,7 +88,7 @@ def application_set(obj: Object) -> Health:
 def cron_workflow(obj: Object) -> Health:
     """Degraded by conditions SpecError, SubmissionError; else Healthy"""
     for condition in read.items(read.mapping(obj, "status"), "conditions"):
-        if condition.get("type") in {"SpecError", "SubmissionError"} and condition.get("status") == "True":
+        if read.text(condition, "type") in {"SpecError", "SubmissionError"} and condition.get("status") == "True":
             return Health(DEGRADED, read.text(condition, "message"))
     return Health(HEALTHY)
 
