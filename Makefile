@@ -31,7 +31,9 @@ demo: setup ## Four apps go from Git to a real Kubernetes API server on this mac
 test: setup $(STAMPS)/apt ## Run the tests (ARGS='tests/box -k crash' for some of them; a few minutes).
 	@echo "building the kustomize and helm that renders are compared with (two minutes the first time)"
 	@$(BIN)/python -m tests.tools
-	@$(BIN)/pytest -n 2 --dist loadfile $(ARGS)
+	@$(BIN)/pytest -n 2 --dist loadfile $(ARGS) \
+	  || { echo "what failed is run once more, by itself: see above for how it failed among the others"; \
+	       $(BIN)/pytest --last-failed --last-failed-no-failures none $(ARGS); }
 
 check: setup ## Everything that must hold before a change goes in: style, types, floors, spelling, Go, tests (6 minutes).
 	@echo "checking style, types, floors and spelling (a minute)"
