@@ -25,7 +25,7 @@ from homeostat.desired.sources.remote import SignIn
 from homeostat.desired.sources.store import Store
 from homeostat.desired.sources.submodules import lent
 from homeostat.desired.sources.urls import Address, parse
-from homeostat.desired.sources.web import Access, Web, place
+from homeostat.desired.sources.web import Access, Web, mapping, place
 from homeostat.model import tasks
 
 _JSON = {"Accept": "application/vnd.git-lfs+json", "Content-Type": "application/vnd.git-lfs+json"}
@@ -197,10 +197,4 @@ def _headers(given: object, what: str) -> dict[str, str]:
 
 
 def _object(body: bytes, what: str) -> dict[str, Any]:
-    try:
-        found = orjson.loads(body)
-    except ValueError:
-        found = None
-    if not isinstance(found, dict):
-        raise FetchFailedError(f"{what} cannot be read: the LFS server did not answer with JSON")
-    return found
+    return mapping(body, f"{what} cannot be read: the LFS server did not answer with JSON")

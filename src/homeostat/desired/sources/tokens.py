@@ -31,7 +31,7 @@ from homeostat.desired.sources.credentials import Credentials
 from homeostat.desired.sources.errors import FetchFailedError, RefusedError, UnauthorisedError
 from homeostat.desired.sources.issuers import AZURE, AzurePrincipal, AzureWorkload, GitHubApp, GoogleAccount, Issuer
 from homeostat.desired.sources.urls import Address
-from homeostat.desired.sources.web import Access, Web, place
+from homeostat.desired.sources.web import Access, Web, mapping, place
 
 _MAX_ANSWER = 256 * 1024
 _EARLY = 300.0
@@ -199,13 +199,7 @@ def _owner(address: Address) -> str:
 
 
 def _object(body: bytes, what: str) -> dict[str, Any]:
-    try:
-        found = orjson.loads(body)
-    except ValueError:
-        found = None
-    if not isinstance(found, dict):
-        raise FetchFailedError(f"{what} cannot be read: expected JSON")
-    return found
+    return mapping(body, f"{what} cannot be read: expected JSON")
 
 
 def _field(given: Mapping[str, Any], name: str, kind: type, what: str) -> Any:

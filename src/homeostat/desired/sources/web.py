@@ -19,11 +19,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from types import TracebackType
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 from urllib.parse import unquote, urljoin, urlsplit
 from urllib.request import getproxies_environment, proxy_bypass_environment  # type: ignore[attr-defined]
 
 import aiohttp
+import orjson
 from aiohttp.abc import AbstractResolver, ResolveResult
 from multidict import CIMultiDictProxy
 from yarl import URL
@@ -353,3 +354,14 @@ class _Guarded(AbstractResolver):
 
     async def close(self) -> None:
         await self._inner.close()
+
+
+def mapping(body: bytes, refusal: str) -> dict[str, Any]:
+    """The JSON object in an answer's ``body``. Raises :class:`homeostat.desired.sources.errors.FetchFailedError` with ``refusal`` for anything else."""
+    try:
+        found = orjson.loads(body)
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise errors.FetchFailedError(refusal)
+    return found
